@@ -1,0 +1,1 @@
+//! The pure, deterministic heart of OpenProxy.

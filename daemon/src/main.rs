@@ -1,0 +1,2 @@
+//! The `openproxy` command.
+fn main() {}

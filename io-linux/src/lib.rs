@@ -1,0 +1,1 @@
+//! OpenProxy's IO traits on Linux.
