@@ -4,18 +4,25 @@
 //! calls them Active Router and Backup Router.
 
 mod advert;
+mod checksum;
 mod config;
+mod decode_error;
 mod error;
 mod interval;
+pub mod ipv4;
 mod priority;
 mod timers;
 mod vrid;
 
-pub use advert::{Advertisement, ChecksumForm};
+pub use advert::{
+    ADDRESSES_MAX, ADVERT_LEN_MAX, AddressList, AdvertBuffer, Advertisement, ChecksumForm,
+    MULTICAST_V4, MULTICAST_V6, PROTOCOL, Peek, TTL, peek,
+};
 pub use config::{
     Check, CommandLine, Family, HookConfig, HookFailure, InterfaceName, IntervalMismatch, Preempt,
     RouterConfig, RouterKey, TrackConfig, Transport, Vip, Weight,
 };
+pub use decode_error::{DecodeError, DiscardReason};
 pub use error::OutOfRange;
 pub use interval::{AdverInterval, Version};
 pub use priority::{AdvertPriority, Priority};
