@@ -1,5 +1,22 @@
 //! The pure, deterministic heart of OpenProxy: state machines without IO, clock or randomness.
+//!
+//! A driver hands in the time and what has happened, through an [`io::Inbox`], in
+//! [`supervisor::Supervisor::turn`]; it carries out what [`supervisor::Supervisor::poll_output`]
+//! returns, and wakes it again at [`supervisor::Supervisor::poll_timeout`]. Results of effects come
+//! back as [`io::Completion`]s. The same inputs at the same times give the same outputs, always.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`time`] | the core's own instant |
+//! | [`io`] | what happens to the core, what it asks for, and the trait that carries both |
+//! | [`event`] | facts for logs, metrics and tests |
+//! | [`interfaces`] | what the core knows of links and addresses |
+//! | [`vrrp`] | one virtual router: wire format, election, VIPs, hooks, checks |
+//! | [`supervisor`] | all routers of a process, and the turn |
+
 pub mod event;
+pub mod interfaces;
 pub mod io;
+pub mod supervisor;
 pub mod time;
 pub mod vrrp;

@@ -69,20 +69,14 @@ mod tests {
     fn arithmetic_saturates_at_both_ends() {
         assert_eq!(Instant::MAX + Duration::from_secs(1), Instant::MAX);
         assert_eq!(Instant::ZERO + Duration::MAX, Instant::MAX);
-        assert_eq!(
-            Instant::from_millis(1).before(Duration::from_secs(1)),
-            Instant::ZERO
-        );
+        assert_eq!(Instant::from_millis(1).before(Duration::from_secs(1)), Instant::ZERO);
         assert_eq!(Instant::ZERO.since(Instant::MAX), Duration::ZERO);
     }
 
     #[test]
     fn spans_are_exact_to_the_nanosecond() {
         let start = Instant::from_nanos(7);
-        assert_eq!(
-            (start + Duration::from_nanos(5)).since(start),
-            Duration::from_nanos(5)
-        );
+        assert_eq!((start + Duration::from_nanos(5)).since(start), Duration::from_nanos(5));
         assert_eq!((start + Duration::from_nanos(5)).as_nanos(), 12);
     }
 }

@@ -4,14 +4,24 @@
 //! calls them Active Router and Backup Router.
 
 mod advert;
+mod announcing;
+mod assertion;
 mod checksum;
 mod config;
 mod decode_error;
 mod error;
+mod hooks;
 mod interval;
 pub mod ipv4;
+mod learning;
+mod lease;
+mod peers;
 mod priority;
+mod router;
+mod state;
 mod timers;
+mod tracking;
+mod vips;
 mod vrid;
 
 pub use advert::{
@@ -24,7 +34,13 @@ pub use config::{
 };
 pub use decode_error::{DecodeError, DiscardReason};
 pub use error::OutOfRange;
+pub use hooks::HookKind;
 pub use interval::{AdverInterval, Version};
+pub use lease::{KERNEL_LATENESS_MAX, Lease};
+pub(crate) use peers::PeerTraits;
 pub use priority::{AdvertPriority, Priority};
+pub(crate) use router::{Context, Heard, Uplink};
+pub use router::{Counters, VirtualRouter};
+pub use state::StateName;
 pub use timers::{master_down_interval, skew_time};
 pub use vrid::Vrid;

@@ -22,10 +22,7 @@ impl Sum {
     /// The one of IPv4 and the one of IPv6 (RFC 8200 §8.1) have different layouts and the same
     /// sum: both addresses, the protocol, and a length whose upper half is zero.
     pub(super) fn and_pseudo_header(self, source: IpAddr, destination: IpAddr, len: u16) -> Self {
-        self.and_address(source)
-            .and_address(destination)
-            .and_word(PROTOCOL.into())
-            .and_word(len)
+        self.and_address(source).and_address(destination).and_word(PROTOCOL.into()).and_word(len)
     }
 
     /// Whether this is the sum of an intact message, checksum field included.
@@ -136,9 +133,7 @@ mod tests {
         let sum = Sum::of(&[]).and_pseudo_header(source, destination, 4_088);
         let mut v6 = Vec::new();
         for address in [source, destination] {
-            let IpAddr::V6(address) = address else {
-                panic!("IPv6")
-            };
+            let IpAddr::V6(address) = address else { panic!("IPv6") };
             v6.extend(address.octets());
         }
         v6.extend([0, 0, 0x0f, 0xf8, 0, 0, 0, 112]);

@@ -308,11 +308,8 @@ mod tests {
         }
         let labels: BTreeSet<_> = DiscardReason::ALL.iter().map(ToString::to_string).collect();
         assert_eq!(labels.len(), DiscardReason::COUNT);
-        let is_label = |label: &String| {
-            label
-                .chars()
-                .all(|c| "abcdefghijklmnopqrstuvwxyz4_".contains(c))
-        };
+        let is_label =
+            |label: &String| label.chars().all(|c| "abcdefghijklmnopqrstuvwxyz4_".contains(c));
         assert!(labels.iter().all(is_label), "{labels:?}");
     }
 
@@ -325,10 +322,7 @@ mod tests {
             expect("the TTL or hop limit is 64, not 255", "ttl")
         );
         assert_eq!(
-            told(DecodeError::Fragment {
-                offset: 16,
-                more: true
-            }),
+            told(DecodeError::Fragment { offset: 16, more: true }),
             expect("a fragment at offset 16, more follow", "fragment")
         );
         let (found, expected) = (0x12, 0xabcd);
@@ -339,10 +333,7 @@ mod tests {
         let destination = [224, 0, 0, 18].into();
         assert_eq!(
             told(DecodeError::Destination { destination }),
-            expect(
-                "it was sent to 224.0.0.18, where this router doesn't listen",
-                "destination"
-            )
+            expect("it was sent to 224.0.0.18, where this router doesn't listen", "destination")
         );
     }
 }

@@ -64,14 +64,12 @@ impl AdverInterval {
     /// # Errors
     /// [`OutOfRange`] for 0.
     pub fn from_secs(secs: u8) -> Result<Self, OutOfRange> {
-        NonZeroU16::new(u16::from(secs) * 100)
-            .map(Self)
-            .ok_or(OutOfRange {
-                what: "advertisement interval in seconds",
-                value: secs.into(),
-                min: 1,
-                max: 255,
-            })
+        NonZeroU16::new(u16::from(secs) * 100).map(Self).ok_or(OutOfRange {
+            what: "advertisement interval in seconds",
+            value: secs.into(),
+            min: 1,
+            max: 255,
+        })
     }
 
     /// The interval in hundredths of a second.
@@ -109,10 +107,7 @@ mod tests {
         assert_eq!(second, AdverInterval::from_centis(100).expect("in range"));
         assert_eq!(second.duration(), Duration::from_secs(1));
         assert_eq!(second.to_string(), "1 s");
-        assert_eq!(
-            AdverInterval::from_centis(1).expect("in range").to_string(),
-            "0.01 s"
-        );
+        assert_eq!(AdverInterval::from_centis(1).expect("in range").to_string(), "0.01 s");
     }
 
     #[test]
@@ -120,9 +115,6 @@ mod tests {
         assert!(AdverInterval::from_centis(0).is_err());
         assert!(AdverInterval::from_centis(4096).is_err());
         assert!(AdverInterval::from_secs(0).is_err());
-        assert_eq!(
-            AdverInterval::from_secs(255).expect("in range").centis(),
-            25_500
-        );
+        assert_eq!(AdverInterval::from_secs(255).expect("in range").centis(), 25_500);
     }
 }

@@ -49,10 +49,7 @@ impl Priority {
             return self;
         }
         let number = i32::from(self.get()).saturating_add(weight).clamp(1, 254);
-        u8::try_from(number)
-            .ok()
-            .and_then(NonZeroU8::new)
-            .map_or(Self::MIN, Self)
+        u8::try_from(number).ok().and_then(NonZeroU8::new).map_or(Self::MIN, Self)
     }
 }
 

@@ -65,9 +65,9 @@ impl<'a> AddressList<'a> {
     pub fn starts_link_local(&self) -> bool {
         match self.0 {
             Octets::V4(_) => false,
-            Octets::V6(list) => list
-                .first()
-                .is_some_and(|first| Ipv6Addr::from(*first).is_unicast_link_local()),
+            Octets::V6(list) => {
+                list.first().is_some_and(|first| Ipv6Addr::from(*first).is_unicast_link_local())
+            }
         }
     }
 

@@ -73,9 +73,8 @@ impl<'a> Advertisement<AddressList<'a>> {
             return Err(DecodeError::Version2OverIpv6);
         }
         let len = payload.len();
-        let (&header, body) = payload
-            .split_first_chunk::<HEADER_LEN>()
-            .ok_or(DecodeError::Short { len })?;
+        let (&header, body) =
+            payload.split_first_chunk::<HEADER_LEN>().ok_or(DecodeError::Short { len })?;
         let [_, _, priority, count, high, low, ..] = header;
         let addresses = address_list(version, family, count, body)?;
         let checksum = verify(version, payload, source, destination)?;

@@ -48,11 +48,7 @@ impl Advertisement<Arc<[Vip]>> {
         debug_assert_eq!(family, Family::of(destination));
         debug_assert!(self.version == Version::V3 || family == Family::V4);
         debug_assert!((1..=ADDRESSES_MAX).contains(&self.addresses.len()));
-        debug_assert!(
-            self.addresses
-                .iter()
-                .all(|vip| Family::of(vip.ip) == family)
-        );
+        debug_assert!(self.addresses.iter().all(|vip| Family::of(vip.ip) == family));
 
         let (header_bytes, body) = out.0.split_at_mut(HEADER_LEN);
         let (count, list_len) = write_list(&self.addresses, family, body);

@@ -103,11 +103,7 @@ fn a_packet_may_be_empty() {
 
 #[test]
 fn fragments_are_discarded_first_middle_and_last() {
-    for (field, offset, more) in [
-        (0x2000, 0, true),
-        (0x2001, 8, true),
-        (0x1fff, 65_528, false),
-    ] {
+    for (field, offset, more) in [(0x2000, 0, true), (0x2001, 8, true), (0x1fff, 65_528, false)] {
         let mut bytes = packet(5, &PAYLOAD);
         bytes[6..8].copy_from_slice(&u16::to_be_bytes(field));
         assert_discarded(&bytes, DecodeError::Fragment { offset, more });

@@ -20,14 +20,8 @@ fn worked_values_hold_in_nanoseconds() {
     ];
     for (version, number, interval, skew, down) in cases {
         let (number, interval) = (priority(number), centis(interval));
-        assert_eq!(
-            skew_time(version, number, interval),
-            Duration::from_nanos(skew)
-        );
-        assert_eq!(
-            master_down_interval(version, number, interval),
-            Duration::from_nanos(down)
-        );
+        assert_eq!(skew_time(version, number, interval), Duration::from_nanos(skew));
+        assert_eq!(master_down_interval(version, number, interval), Duration::from_nanos(down));
     }
 }
 
@@ -49,15 +43,8 @@ fn every_skew_is_the_exact_fraction_rounded_up_and_falls_with_priority() {
             // skew = (256 − P) × interval / 256, as numerators over 256.
             let exact = u128::from(256 - u16::from(number)) * u128::from(interval) * 10_000_000;
             let over = skew.as_nanos() * 256 - exact;
-            assert!(
-                over < 256,
-                "P {number} at {interval} cs is off by {over}/256 ns"
-            );
-            assert!(
-                skew < last,
-                "P {number} at {interval} cs isn't faster than P {}",
-                number - 1
-            );
+            assert!(over < 256, "P {number} at {interval} cs is off by {over}/256 ns");
+            assert!(skew < last, "P {number} at {interval} cs isn't faster than P {}", number - 1);
             last = skew;
         }
     }

@@ -1,0 +1,274 @@
+//! All virtual routers of a process, and the turn in which they act.
+//!
+//! The turn is the same for every driver, so that the order of things is decided here and nowhere
+//! else: leases first, since a process that was stopped must notice before it believes anything;
+//! then what the kernel says; then every advert that has arrived, so that no timer fires over one
+//! that lies unread; then results and wishes; and then, always, the timers that are due, so that no
+//! flood of packets can silence a MASTER.
+
+mod discards;
+mod groups;
+mod ports;
+mod receive;
+mod reload;
+mod uplinks;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+
+use crate::event::{Event, EventKind};
+use crate::interfaces::Interfaces;
+use crate::io::{Command, Completion, Inbox, InterfaceIndex, Output, RouterId};
+use crate::time::{Duration, Instant};
+use crate::vrrp::{Context, RouterConfig, VirtualRouter};
+pub use discards::Discards;
+use ports::Ports;
+use uplinks::Dump;
+
+/// Beyond the longest hook, how long a shutdown may take.
+const SHUTDOWN_MARGIN: Duration = Duration::from_secs(5);
+
+/// All virtual routers of a process.
+#[derive(Debug)]
+pub struct Supervisor {
+    /// In order of their ids.
+    routers: Vec<VirtualRouter>,
+    /// Each router's next deadline, in the same order: a contiguous list is scanned in no time.
+    deadlines: Vec<Instant>,
+    /// When each router's lease passes, in the same order.
+    leases: Vec<Instant>,
+    /// Whose VIP an address is.
+    vip_owners: BTreeMap<IpAddr, RouterId>,
+    interfaces: Interfaces,
+    ports: Ports,
+    discards: Discards,
+    dump: Dump,
+    /// Clean-up removals that are still under way; nobody listens before they have ended.
+    cleaning: usize,
+    /// The addresses that are watched for claims, as last asked for.
+    watched: BTreeMap<InterfaceIndex, Vec<IpAddr>>,
+    /// Links, addresses or sockets have changed: uplinks are to be found anew.
+    uplinks_stale: bool,
+    next_router: u32,
+    /// A shutdown was asked for, and ends at the latest then.
+    shutdown_by: Option<Instant>,
+    told_released: bool,
+    out: Vec<Output>,
+    ready: VecDeque<Output>,
+}
+
+impl Supervisor {
+    /// A supervisor of these routers. Their first turn asks for a dump of links and addresses.
+    #[must_use]
+    pub fn new(configs: Vec<RouterConfig>) -> Self {
+        let mut supervisor = Self {
+            routers: Vec::new(),
+            deadlines: Vec::new(),
+            leases: Vec::new(),
+            vip_owners: BTreeMap::new(),
+            interfaces: Interfaces::default(),
+            ports: Ports::default(),
+            discards: Discards::default(),
+            dump: Dump::first(),
+            cleaning: 0,
+            watched: BTreeMap::new(),
+            uplinks_stale: false,
+            next_router: 0,
+            shutdown_by: None,
+            told_released: false,
+            out: Vec::new(),
+            ready: VecDeque::new(),
+        };
+        supervisor.apply(Instant::ZERO, configs);
+        supervisor
+    }
+
+    /// The routers, in the order in which they came.
+    #[must_use]
+    pub fn routers(&self) -> &[VirtualRouter] {
+        &self.routers
+    }
+
+    /// Links and addresses as the core knows them.
+    #[must_use]
+    pub fn interfaces(&self) -> &Interfaces {
+        &self.interfaces
+    }
+
+    /// How many packets were discarded, and why.
+    #[must_use]
+    pub fn discards(&self) -> &Discards {
+        &self.discards
+    }
+
+    /// When the next turn is due, if nothing happens before; [`Instant::MAX`] for never.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Instant {
+        let routers = self.deadlines.iter().copied().min().unwrap_or(Instant::MAX);
+        let shutdown = self.shutdown_by.unwrap_or(Instant::MAX);
+        routers.min(self.ports.retry_at()).min(self.dump.due_at()).min(shutdown)
+    }
+
+    /// The next thing to do for the driver.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.ready.pop_front()
+    }
+
+    /// Whether a shutdown has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.told_released && self.ready.is_empty()
+    }
+
+    /// Takes one turn. Afterwards, [`Self::poll_output`] has what there is to do.
+    pub fn turn(&mut self, now: Instant, inbox: &mut impl Inbox) {
+        self.check_leases(now);
+        while let Some(event) = inbox.next_kernel_event() {
+            self.handle_kernel_event(now, event);
+        }
+        self.find_uplinks(now);
+        while let Some(arrival) = inbox.next_arrival() {
+            let at = arrival.at;
+            self.handle_arrival(now, arrival);
+            if at > now {
+                // It came after the turn began: under a flood, there would always be one more.
+                break;
+            }
+        }
+        while let Some((index, ip, mac)) = inbox.next_claim() {
+            let owner = self.vip_owners.get(&ip).copied();
+            if let Some(position) = owner.and_then(|id| self.position(id))
+                && self.interfaces.by_index(index).is_some_and(|link| link.mac != Some(mac))
+            {
+                self.with_router(now, position, |router, ctx| router.handle_claim(ctx, ip, mac));
+            }
+        }
+        while let Some(completion) = inbox.next_completion() {
+            self.handle_completion(now, completion);
+        }
+        while let Some(command) = inbox.next_command() {
+            self.handle_command(now, command);
+        }
+        self.find_uplinks(now);
+        self.handle_timeouts(now);
+        self.settle_groups(now);
+        self.watch_claims();
+        self.finish_stopped(now);
+        self.ready.extend(self.out.drain(..));
+    }
+
+    fn check_leases(&mut self, now: Instant) {
+        for position in 0..self.leases.len() {
+            if self.leases.get(position).is_some_and(|until| *until <= now) {
+                self.with_router(now, position, VirtualRouter::check_lease);
+            }
+        }
+    }
+
+    fn handle_completion(&mut self, now: Instant, completion: Completion) {
+        match completion {
+            Completion::Dump(snapshot) => self.handle_dump(now, snapshot),
+            Completion::Socket(id, result) => self.handle_socket(now, id, result),
+            Completion::AdvertSent(id, generation, result) => {
+                self.with_router_id(now, id, |router, ctx| {
+                    router.handle_advert_sent(ctx, generation, result);
+                });
+            }
+            Completion::Address(uplinks::CLEANER, _, _) => {
+                self.cleaning = self.cleaning.saturating_sub(1);
+                self.uplinks_stale = true;
+            }
+            Completion::Address(id, generation, result) => {
+                self.with_router_id(now, id, |router, ctx| {
+                    router.handle_address_result(ctx, generation, result);
+                });
+            }
+            Completion::Hook(id, result) => {
+                self.with_router_id(now, id.0, |router, ctx| {
+                    router.handle_hook_result(ctx, id, result);
+                });
+            }
+            Completion::Check(id, result) => {
+                self.with_router_id(now, id.0, |router, ctx| {
+                    router.handle_check_result(ctx, id, result);
+                });
+            }
+        }
+    }
+
+    fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Reload(configs) if self.shutdown_by.is_none() => self.reload(now, configs),
+            Command::Reload(_) => {}
+            Command::Shutdown => {
+                let hooks = self.routers.iter().map(|router| router.config().hooks.timeout).max();
+                self.shutdown_by = Some(now + hooks.unwrap_or_default() + SHUTDOWN_MARGIN);
+                for position in 0..self.routers.len() {
+                    self.with_router(now, position, VirtualRouter::stop);
+                }
+            }
+        }
+    }
+
+    fn handle_timeouts(&mut self, now: Instant) {
+        if self.ports.retry_at() <= now {
+            self.ports.retry(now, &mut self.out);
+        }
+        if self.dump.take_due(now) {
+            self.out.push(Output::Dump);
+        }
+        for position in 0..self.deadlines.len() {
+            if self.deadlines.get(position).is_some_and(|deadline| *deadline <= now) {
+                self.with_router(now, position, VirtualRouter::handle_timeout);
+            }
+        }
+    }
+
+    /// Lets go of routers that have released everything, and ends a shutdown.
+    fn finish_stopped(&mut self, now: Instant) {
+        if self.routers.iter().any(VirtualRouter::is_released) {
+            self.routers.retain(|router| !router.is_released());
+            self.index_routers(now);
+        }
+        let Some(by) = self.shutdown_by else { return };
+        if !self.told_released && (self.routers.is_empty() || by <= now) {
+            self.told_released = true;
+            self.shutdown_by = Some(Instant::MAX);
+            self.out.push(Output::Event(Event { router: None, kind: EventKind::Released }));
+        }
+    }
+
+    fn position(&self, id: RouterId) -> Option<usize> {
+        self.routers.binary_search_by_key(&id, VirtualRouter::id).ok()
+    }
+
+    fn with_router_id(
+        &mut self,
+        now: Instant,
+        id: RouterId,
+        act: impl FnOnce(&mut VirtualRouter, &mut Context<'_>),
+    ) {
+        if let Some(position) = self.position(id) {
+            self.with_router(now, position, act);
+        }
+    }
+
+    /// Calls one router, and notes its new deadlines.
+    fn with_router(
+        &mut self,
+        now: Instant,
+        position: usize,
+        act: impl FnOnce(&mut VirtualRouter, &mut Context<'_>),
+    ) {
+        let (Some(router), Some(deadline), Some(lease)) = (
+            self.routers.get_mut(position),
+            self.deadlines.get_mut(position),
+            self.leases.get_mut(position),
+        ) else {
+            return;
+        };
+        act(router, &mut Context { now, interfaces: &self.interfaces, out: &mut self.out });
+        *deadline = router.poll_timeout();
+        *lease = router.lease_until();
+    }
+}

@@ -1,0 +1,50 @@
+//! Routers of one group are MASTER together or not at all.
+//!
+//! All promote once the timer of each has fired; one that leaves MASTER takes the others along; one
+//! that is blocked blocks them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Supervisor;
+use crate::time::Instant;
+use crate::vrrp::{StateName, VirtualRouter};
+
+impl Supervisor {
+    pub(super) fn settle_groups(&mut self, now: Instant) {
+        let mut groups: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
+        for (position, router) in self.routers.iter().enumerate() {
+            if let (Some(group), false) = (&router.config().group, router.is_stopping()) {
+                groups.entry(Arc::clone(group)).or_default().push(position);
+            }
+        }
+        for members in groups.values() {
+            self.settle_group(now, members);
+        }
+    }
+
+    fn settle_group(&mut self, now: Instant, members: &[usize]) {
+        let mut any_left = false;
+        let mut any_blocked = false;
+        for router in members.iter().filter_map(|position| self.routers.get(*position)) {
+            any_left |= router.has_left_master();
+            any_blocked |= router.is_blocked_itself();
+        }
+        for position in members {
+            self.with_router(now, *position, |router, ctx| {
+                router.set_group_blocked(ctx, any_blocked);
+                if any_left {
+                    router.follow_group(ctx);
+                }
+                router.forget_left_master();
+            });
+        }
+        let mut members_now = members.iter().filter_map(|position| self.routers.get(*position));
+        let all_ready = members_now.all(|r| r.waits_for_group() || r.state() == StateName::Master);
+        if all_ready {
+            for position in members {
+                self.with_router(now, *position, VirtualRouter::promote_with_group);
+            }
+        }
+    }
+}

@@ -1,0 +1,538 @@
+//! One virtual router: the state machine of RFC 9568 §6.4 with the rules that OpenProxy adds.
+//!
+//! ```text
+//!                  +------------+
+//!       +--------->| INITIALIZE |<----------+
+//!       | blocked  +------------+  blocked  |
+//!       |            |        |             |
+//!       |   ready,   |        |   ready     |
+//!       |   255      v        v             |
+//!  +--------+  better advert, lease  +--------+
+//!  | MASTER |----------------------->| BACKUP |
+//!  |        |<-----------------------|        |
+//!  +--------+   master-down timer    +--------+
+//! ```
+//!
+//! Whatever keeps a router from being MASTER (no link, no address, a failed check, a refused VIP,
+//! shutdown) is a [`Blocker`]; [`VirtualRouter::settle`] moves it in and out of INITIALIZE.
+
+mod effects;
+mod election;
+mod refusal;
+
+pub(crate) use election::Heard;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::announcing::Announcing;
+use super::assertion::Assertions;
+use super::hooks::{Change, HookNews, Hooks, Host};
+use super::learning::MasterInterval;
+use super::peers::Peers;
+use super::state::{Backup, Master, State};
+use super::tracking::Tracking;
+use super::vips::{Kernel, Vips};
+use super::{
+    AdverInterval, AdvertPriority, Advertisement, Lease, Priority, RouterConfig, RouterKey,
+    StateName, master_down_interval, skew_time,
+};
+use crate::event::{Blocker, Event, EventKind, Reason};
+use crate::interfaces::Interfaces;
+use crate::io::{
+    Announcement, Destinations, Generation, InterfaceIndex, Lifetime, MacAddress, Output, RouterId,
+    SendAdvert, SocketId,
+};
+use crate::time::{Duration, Instant};
+use refusal::Refusal;
+
+/// What a router needs to send adverts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Uplink {
+    pub(crate) index: InterfaceIndex,
+    pub(crate) mac: Option<MacAddress>,
+    pub(crate) socket: SocketId,
+    pub(crate) source: IpAddr,
+    pub(crate) destinations: Destinations,
+}
+
+/// What handlers need around them: the time, the host, and where to put outputs.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Instant,
+    pub(crate) interfaces: &'a Interfaces,
+    pub(crate) out: &'a mut Vec<Output>,
+}
+
+/// Counts of what a router did and saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Entries to MASTER.
+    pub promotions: u64,
+    /// Adverts sent.
+    pub adverts_sent: u64,
+    /// Adverts that could not be sent.
+    pub sends_failed: u64,
+    /// Valid adverts received.
+    pub adverts_received: u64,
+    /// Priority 0 received from routers that were not the MASTER last heard.
+    pub zeros_ignored: u64,
+    /// Adverts with a checksum over the message alone.
+    pub message_only_checksums: u64,
+    /// VIPs put back after somebody else had removed them.
+    pub vips_taken_away: u64,
+    /// Announcements of our VIPs by others while MASTER.
+    pub vips_claimed: u64,
+    /// Times that our own lease had passed at a wake-up.
+    pub leases_lapsed: u64,
+}
+
+/// One virtual router.
+#[derive(Clone, Debug)]
+pub struct VirtualRouter {
+    id: RouterId,
+    config: RouterConfig,
+    state: State,
+    /// What it needs to advertise, or what is missing.
+    uplink: Result<Uplink, Blocker>,
+    /// The configured priority, changed by failed checks.
+    priority: Priority,
+    master_interval: MasterInterval,
+    /// Whoever advertised last, better or lesser.
+    master: Option<IpAddr>,
+    vips: Vips,
+    hooks: Hooks,
+    tracking: Tracking,
+    assertions: Assertions,
+    announcing: Announcing,
+    refusal: Refusal,
+    peers: Peers,
+    group_blocked: bool,
+    stopping: bool,
+    /// Set at every exit from MASTER, for the router's group.
+    left_master: bool,
+    generation: Generation,
+    send_failure_told_at: Option<Instant>,
+    counters: Counters,
+}
+
+impl VirtualRouter {
+    pub(crate) fn new(id: RouterId, now: Instant, config: RouterConfig) -> Self {
+        Self {
+            id,
+            state: State::Initialize(Blocker::NoInterface),
+            uplink: Err(Blocker::NoInterface),
+            priority: config.priority,
+            master_interval: MasterInterval::new(config.interval),
+            master: None,
+            vips: Vips::new(id, &config.vips),
+            hooks: Hooks::new(id),
+            tracking: Tracking::new(id, now, &config.track),
+            assertions: Assertions::default(),
+            announcing: Announcing::Silent,
+            refusal: Refusal::default(),
+            peers: Peers::default(),
+            group_blocked: false,
+            stopping: false,
+            left_master: false,
+            generation: Generation::default(),
+            send_failure_told_at: None,
+            counters: Counters::default(),
+            config,
+        }
+    }
+
+    /// Interface, VRID and family.
+    #[must_use]
+    pub fn key(&self) -> &RouterKey {
+        &self.config.key
+    }
+
+    /// What it was told to be.
+    #[must_use]
+    pub fn config(&self) -> &RouterConfig {
+        &self.config
+    }
+
+    /// The state it is in.
+    #[must_use]
+    pub fn state(&self) -> StateName {
+        match self.state {
+            State::Initialize(_) => StateName::Initialize,
+            State::Backup(_) => StateName::Backup,
+            State::Master(_) => StateName::Master,
+        }
+    }
+
+    /// Its priority now, failed checks counted.
+    #[must_use]
+    pub fn priority(&self) -> Priority {
+        self.priority
+    }
+
+    /// Whoever advertised last.
+    #[must_use]
+    pub fn master(&self) -> Option<IpAddr> {
+        self.master
+    }
+
+    /// What it did and saw.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The VIPs that are on the interface.
+    pub fn held(&self) -> impl Iterator<Item = IpAddr> {
+        self.vips.held()
+    }
+
+    pub(crate) fn id(&self) -> RouterId {
+        self.id
+    }
+
+    /// The number of its interface.
+    pub(crate) fn index(&self) -> Option<InterfaceIndex> {
+        self.vips.index()
+    }
+
+    /// The address that it advertises from.
+    pub(crate) fn source(&self) -> Option<IpAddr> {
+        self.uplink.as_ref().ok().map(|uplink| uplink.source)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// When it next has to be called, if nothing happens before.
+    pub(crate) fn poll_timeout(&self) -> Instant {
+        let state = match &self.state {
+            State::Initialize(_) => Instant::MAX,
+            State::Backup(backup) => {
+                let farewell = backup.farewell.map_or(Instant::MAX, |farewell| farewell.send_by);
+                backup.promote_at().min(farewell)
+            }
+            State::Master(master) => {
+                master.advertise_at.min(master.retry_at.unwrap_or(Instant::MAX))
+            }
+        };
+        state
+            .min(self.hooks.due_at())
+            .min(self.tracking.due_at())
+            .min(self.vips.retry_at())
+            .min(self.announcing.due_at())
+            .min(self.refusal.due_at())
+    }
+
+    /// Whether it holds nothing and nothing of it is under way.
+    pub(crate) fn is_released(&self) -> bool {
+        self.stopping && self.vips.is_clear() && self.hooks.is_idle()
+    }
+
+    /// Whether it waits for the others of its group to be MASTER with it.
+    pub(crate) fn waits_for_group(&self) -> bool {
+        match &self.state {
+            State::Backup(backup) => backup.waits_for_group,
+            State::Initialize(_) | State::Master(_) => false,
+        }
+    }
+
+    /// Whether something else than its group keeps it in INITIALIZE.
+    pub(crate) fn is_blocked_itself(&self) -> bool {
+        self.own_blocker().is_some()
+    }
+
+    /// Whether it has left MASTER since [`Self::forget_left_master`].
+    pub(crate) fn has_left_master(&self) -> bool {
+        self.left_master
+    }
+
+    pub(crate) fn forget_left_master(&mut self) {
+        self.left_master = false;
+    }
+
+    /// The interface, the socket or the address to advertise from has changed.
+    pub(crate) fn set_uplink(
+        &mut self,
+        ctx: &mut Context<'_>,
+        index: Option<InterfaceIndex>,
+        uplink: Result<Uplink, Blocker>,
+    ) {
+        self.vips.set_interface(index);
+        if self.uplink != uplink {
+            self.uplink = uplink;
+            self.settle(ctx);
+        }
+    }
+
+    /// Another router of its group is blocked, or none is any more.
+    pub(crate) fn set_group_blocked(&mut self, ctx: &mut Context<'_>, blocked: bool) {
+        if self.group_blocked != blocked {
+            self.group_blocked = blocked;
+            self.settle(ctx);
+        }
+    }
+
+    /// Releases everything, for good.
+    pub(crate) fn stop(&mut self, ctx: &mut Context<'_>) {
+        self.stopping = true;
+        self.tracking.stop(ctx.out);
+        self.settle(ctx);
+    }
+
+    /// An earlier process left a VIP here, which is being removed: its demote hook never ran.
+    pub(crate) fn handle_leftover(&mut self, ctx: &mut Context<'_>) {
+        let change =
+            Change { from: StateName::Master.as_str(), to: StateName::Initialize.as_str() };
+        self.with_hooks(ctx, |hooks, host| hooks.demote(host, change));
+    }
+
+    /// Due timers. Called at the end of every turn in which [`Self::poll_timeout`] has passed.
+    pub(crate) fn handle_timeout(&mut self, ctx: &mut Context<'_>) {
+        let mut changes = Vec::new();
+        self.tracking.handle_timeout(ctx.now, ctx.out, &mut changes);
+        self.apply_checks(ctx, changes);
+        if self.hooks.due_at() <= ctx.now {
+            self.with_hooks(ctx, |hooks, host| hooks.handle_timeout(host));
+        }
+        if self.refusal.take_expired(ctx.now) {
+            self.settle(ctx);
+        }
+        if self.vips.retry_at() <= ctx.now {
+            self.vips.retry(&mut kernel(ctx));
+        }
+        if self.announcing.take_due(ctx.now, self.config.garp_refresh) {
+            self.announce(ctx, self.vips.held().collect());
+        }
+        self.handle_election_timeout(ctx);
+    }
+
+    /// Takes a new configuration with the same key; only what differs changes.
+    pub(crate) fn reconfigure(&mut self, ctx: &mut Context<'_>, config: RouterConfig) {
+        let old = std::mem::replace(&mut self.config, config);
+        if old.vips != self.config.vips {
+            let vips = Arc::clone(&self.config.vips);
+            self.vips.set_list(&mut kernel(ctx), &vips);
+        }
+        if old.track != self.config.track {
+            self.tracking.set_list(ctx.now, &self.config.track, ctx.out);
+        }
+        let before = master_down_interval(old.version, self.priority, self.master_interval.get());
+        if old.interval != self.config.interval || old.version != self.config.version {
+            self.master_interval.reset(self.config.interval);
+        }
+        self.update_priority(ctx, before);
+        let renews = old.lease != self.config.lease || old.interval != self.config.interval;
+        if let State::Master(master) = &mut self.state
+            && renews
+        {
+            // At once: the lease that the kernel has may be shorter than the new interval.
+            master.advertise_at = ctx.now;
+            master.renew_at = ctx.now;
+        }
+        self.settle(ctx);
+    }
+
+    /// Moves into INITIALIZE if something blocks, and out of it if nothing does.
+    pub(crate) fn settle(&mut self, ctx: &mut Context<'_>) {
+        let blocker = self.own_blocker().or(self.group_blocked.then_some(Blocker::Group));
+        match (&mut self.state, blocker) {
+            (State::Initialize(known), Some(blocker)) => {
+                if *known != blocker {
+                    *known = blocker.clone();
+                    self.event(ctx, EventKind::Waiting(blocker));
+                }
+            }
+            (State::Initialize(_), None) => self.start(ctx),
+            (State::Backup(_), Some(blocker)) => {
+                self.change_state(
+                    ctx,
+                    State::Initialize(blocker.clone()),
+                    Reason::Blocked(blocker),
+                );
+            }
+            (State::Master(_), Some(blocker)) => {
+                self.send(ctx, AdvertPriority::Zero, self.config.interval);
+                let reason = Reason::Blocked(blocker.clone());
+                self.leave_master(ctx, State::Initialize(blocker), reason);
+            }
+            (State::Backup(_) | State::Master(_), None) => {}
+        }
+    }
+
+    fn own_blocker(&self) -> Option<Blocker> {
+        if self.stopping {
+            return Some(Blocker::Stopping);
+        }
+        if let Err(missing) = &self.uplink {
+            return Some(missing.clone());
+        }
+        if self.tracking.is_fault() {
+            return Some(Blocker::Check);
+        }
+        self.refusal.blocker()
+    }
+
+    /// The `Startup` event of RFC 9568 §6.4.1.
+    fn start(&mut self, ctx: &mut Context<'_>) {
+        self.master_interval.reset(self.config.interval);
+        self.master = None;
+        if self.priority.is_owner() && self.config.group.is_none() {
+            return self.become_master(ctx, Reason::Owner);
+        }
+        let mut backup = Backup::until(ctx.now + self.master_down());
+        backup.waits_for_group = self.priority.is_owner();
+        self.change_state(ctx, State::Backup(backup), Reason::Ready);
+    }
+
+    /// Enters MASTER: the advert goes out at once, the VIPs after the promote hook.
+    pub(crate) fn become_master(&mut self, ctx: &mut Context<'_>, reason: Reason) {
+        let from = self.state();
+        let master = Master {
+            advertise_at: self.next_on_grid(ctx.now),
+            retry_at: None,
+            sent: None,
+            lease_until: ctx.now + Lease::of(self.config.interval).duration(),
+            renew_at: ctx.now,
+            is_dual: false,
+            reclaim_at: ctx.now,
+        };
+        self.assertions = Assertions::default();
+        self.change_state(ctx, State::Master(master), reason);
+        self.counters.promotions += 1;
+        self.advertise(ctx);
+        let change = Change { from: from.as_str(), to: StateName::Master.as_str() };
+        self.with_hooks(ctx, |hooks, host| hooks.promote(host, change));
+        if !self.hooks.holds_vips() {
+            self.acquire(ctx);
+        }
+    }
+
+    /// Leaves MASTER: the VIPs come off without waiting for the demote hook.
+    fn leave_master(&mut self, ctx: &mut Context<'_>, next: State, reason: Reason) {
+        self.vips.release(&mut kernel(ctx));
+        self.announcing = Announcing::Silent;
+        self.left_master = true;
+        self.change_state(ctx, next, reason);
+        let change = Change { from: StateName::Master.as_str(), to: self.state().as_str() };
+        self.with_hooks(ctx, |hooks, host| hooks.demote(host, change));
+        self.send_farewell_if_due(ctx);
+    }
+
+    /// Another router of its group left MASTER: so does this one, and says so.
+    pub(crate) fn follow_group(&mut self, ctx: &mut Context<'_>) {
+        if let State::Master(_) = self.state {
+            self.send(ctx, AdvertPriority::Zero, self.config.interval);
+            self.master_interval.reset(self.config.interval);
+            let backup = Backup::until(ctx.now + self.master_down());
+            self.leave_master(ctx, State::Backup(backup), Reason::Group);
+        }
+    }
+
+    fn change_state(&mut self, ctx: &mut Context<'_>, next: State, reason: Reason) {
+        let from = self.state();
+        self.state = next;
+        let to = self.state();
+        self.event(ctx, EventKind::StateChanged { from, to, reason });
+    }
+
+    fn acquire(&mut self, ctx: &mut Context<'_>) {
+        let lifetime = self.lifetime();
+        self.vips.acquire(&mut kernel(ctx), lifetime);
+    }
+
+    fn lifetime(&self) -> Lifetime {
+        if self.config.lease {
+            Lifetime::Secs(Lease::of(self.config.interval).secs)
+        } else {
+            Lifetime::Forever
+        }
+    }
+
+    /// The first point after `now` on this router's grid.
+    ///
+    /// Grids are spread over the interval by VRID, so that many routers don't all advertise in the
+    /// same instant; the first interval of a MASTER is shorter for it, never longer.
+    fn next_on_grid(&self, now: Instant) -> Instant {
+        let interval = self.config.interval.nanos();
+        let offset = interval / 256 * u64::from(self.config.key.vrid.get());
+        let phase = (now.as_nanos() % interval + interval - offset) % interval;
+        now + Duration::from_nanos(interval - phase)
+    }
+
+    fn master_down(&self) -> Duration {
+        master_down_interval(self.config.version, self.priority, self.master_interval.get())
+    }
+
+    fn skew(&self) -> Duration {
+        skew_time(self.config.version, self.priority, self.master_interval.get())
+    }
+
+    /// Sends an advert with our priority, and awaits its result.
+    fn advertise(&mut self, ctx: &mut Context<'_>) {
+        let priority = AdvertPriority::Of(self.priority);
+        let generation = self.send(ctx, priority, self.config.interval);
+        if let State::Master(master) = &mut self.state {
+            master.sent = generation.map(|generation| (generation, ctx.now));
+            master.retry_at = None;
+        }
+    }
+
+    fn send(
+        &mut self,
+        ctx: &mut Context<'_>,
+        priority: AdvertPriority,
+        interval: AdverInterval,
+    ) -> Option<Generation> {
+        let uplink = self.uplink.as_ref().ok()?;
+        self.generation = Generation(self.generation.0 + 1);
+        ctx.out.push(Output::SendAdvert(SendAdvert {
+            router: self.id,
+            generation: self.generation,
+            socket: uplink.socket,
+            source: uplink.source,
+            destinations: uplink.destinations.clone(),
+            advert: Advertisement {
+                version: self.config.version,
+                vrid: self.config.key.vrid,
+                priority,
+                interval,
+                checksum: self.config.checksum,
+                addresses: Arc::clone(&self.config.vips),
+            },
+        }));
+        Some(self.generation)
+    }
+
+    fn announce(&self, ctx: &mut Context<'_>, addresses: Vec<IpAddr>) {
+        let Ok(Uplink { index, mac: Some(mac), .. }) = self.uplink else {
+            return;
+        };
+        if !addresses.is_empty() {
+            ctx.out.push(Output::Announce(Announcement { index, mac, addresses }));
+        }
+    }
+
+    fn event(&self, ctx: &mut Context<'_>, kind: EventKind) {
+        ctx.out.push(Output::Event(Event { router: Some(self.config.key.clone()), kind }));
+    }
+
+    /// Lets the hooks act, and acts on what they tell.
+    fn with_hooks(&mut self, ctx: &mut Context<'_>, act: impl FnOnce(&mut Hooks, &mut Host<'_>)) {
+        let mut news: Vec<HookNews> = Vec::new();
+        let mut host = Host {
+            now: ctx.now,
+            config: &self.config.hooks,
+            key: &self.config.key,
+            vips: &self.config.vips,
+            out: ctx.out,
+            news: &mut news,
+        };
+        act(&mut self.hooks, &mut host);
+        self.apply_hook_news(ctx, news);
+    }
+}
+
+fn kernel<'a>(ctx: &'a mut Context<'_>) -> Kernel<'a> {
+    Kernel { now: ctx.now, interfaces: ctx.interfaces, out: ctx.out }
+}

@@ -1,0 +1,318 @@
+//! Adverts and the two timers: who is MASTER.
+
+use std::net::IpAddr;
+
+use super::{Context, VirtualRouter};
+use crate::event::{EventKind, Reason};
+use crate::time::{Duration, Instant};
+use crate::vrrp::learning::Learned;
+use crate::vrrp::peers::PeerTraits;
+use crate::vrrp::state::{Backup, Farewell, State};
+use crate::vrrp::{
+    AdverInterval, AdvertPriority, IntervalMismatch, Preempt, Priority, Version,
+    master_down_interval, skew_time,
+};
+
+/// How long a MASTER that yields waits for its VIPs to be off before its last advert.
+const FAREWELL_DELAY_MAX: Duration = Duration::from_millis(50);
+
+/// What an election needs of a valid advert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) source: IpAddr,
+    pub(crate) at: Instant,
+    pub(crate) priority: AdvertPriority,
+    pub(crate) interval: AdverInterval,
+}
+
+impl VirtualRouter {
+    /// A valid advert of another router. It counts from its arrival, not from when it was read.
+    pub(crate) fn handle_advert(&mut self, ctx: &mut Context<'_>, heard: Heard) {
+        self.counters.adverts_received += 1;
+        match (&mut self.state, heard.priority) {
+            (State::Initialize(_), AdvertPriority::Zero) => {}
+            (State::Initialize(_), AdvertPriority::Of(_)) => self.refusal.heard_other(),
+            (State::Backup(_), AdvertPriority::Zero) => self.handle_release(heard),
+            (State::Backup(_), AdvertPriority::Of(priority)) => {
+                self.refusal.heard_other();
+                self.handle_master(ctx, heard, priority);
+            }
+            // RFC 9568 §6.4.3: answered at once. The grid of our adverts stays where it is.
+            (State::Master(_), AdvertPriority::Zero) => self.assert_mastership(ctx, heard),
+            (State::Master(_), AdvertPriority::Of(priority)) => {
+                if self.is_better(heard.source, priority) {
+                    self.yield_to(ctx, heard, priority);
+                } else {
+                    self.assert_mastership(ctx, heard);
+                }
+            }
+        }
+    }
+
+    /// What else a valid advert shows of its sender. Of each kind, a change is told of.
+    pub(crate) fn note_peer(&mut self, ctx: &mut Context<'_>, source: IpAddr, traits: PeerTraits) {
+        if traits.message_only_checksum {
+            self.counters.message_only_checksums += 1;
+        }
+        let was = self.peers.put(source, traits);
+        if traits.list_differs && !was.list_differs {
+            self.event(ctx, EventKind::VipListMismatch(source));
+        }
+        if traits.global_first && !was.global_first {
+            self.event(ctx, EventKind::GlobalFirst(source));
+        }
+    }
+
+    /// A version 2 advert that is wrong only in its interval. RFC 3768 §7.1 discards it, and then
+    /// both sides stay MASTER; so from a better router it holds us off, as long as it comes.
+    pub(crate) fn handle_interval_mismatch(&mut self, ctx: &mut Context<'_>, heard: Heard) {
+        if self.config.interval_mismatch == IntervalMismatch::Discard {
+            return;
+        }
+        let AdvertPriority::Of(priority) = heard.priority else {
+            if let State::Backup(backup) = &mut self.state {
+                backup.hold.take_if(|(holder, _)| *holder == heard.source);
+            }
+            return;
+        };
+        if !self.is_better(heard.source, priority) {
+            return;
+        }
+        if let State::Master(_) = self.state {
+            self.yield_to(ctx, heard, priority);
+        }
+        if let State::Backup(backup) = &mut self.state {
+            let skew = skew_time(self.config.version, self.priority, heard.interval);
+            backup.hold = Some((heard.source, heard.at + heard.interval.duration() * 3 + skew));
+            self.refusal.heard_other();
+        }
+    }
+
+    /// Whether a router with this priority and address wins against us (RFC 9568 §6.4.3): ties go
+    /// to the greater address, as unsigned numbers in network order.
+    fn is_better(&self, source: IpAddr, priority: Priority) -> bool {
+        let own = self.uplink.as_ref().ok().map(|uplink| uplink.source);
+        (priority, Some(source)) > (self.priority, own)
+    }
+
+    /// Priority 0 while BACKUP: the skew time decides who follows. Only the MASTER last heard can
+    /// release; and repeated zeros can't put an election off.
+    fn handle_release(&mut self, heard: Heard) {
+        let skew = self.skew();
+        let State::Backup(backup) = &mut self.state else {
+            return;
+        };
+        if self.master.is_some_and(|master| master != heard.source) {
+            self.counters.zeros_ignored += 1;
+            return;
+        }
+        backup.hold.take_if(|(holder, _)| *holder == heard.source);
+        let skewed = heard.at + skew;
+        if skewed < backup.master_down_at {
+            backup.master_down_at = skewed;
+            backup.released = true;
+        }
+    }
+
+    /// An advert of somebody who is MASTER, while we are BACKUP (RFC 9568 §6.4.2).
+    fn handle_master(&mut self, ctx: &mut Context<'_>, heard: Heard, priority: Priority) {
+        self.master = Some(heard.source);
+        if priority < self.priority && self.preempts(heard.at) {
+            return;
+        }
+        self.learn(ctx, heard);
+        let master_down_at = heard.at + self.master_down();
+        let State::Backup(backup) = &mut self.state else {
+            return;
+        };
+        backup.master_down_at = master_down_at;
+        backup.released = false;
+        backup.waits_for_group = false;
+        if priority >= self.priority {
+            backup.lesser_since = None;
+        }
+    }
+
+    /// Whether a lesser MASTER heard now is to be replaced. `preempt_delay` runs from the first
+    /// advert heard.
+    fn preempts(&mut self, heard_at: Instant) -> bool {
+        let State::Backup(backup) = &mut self.state else {
+            return false;
+        };
+        let since = *backup.lesser_since.get_or_insert(heard_at);
+        match self.config.preempt {
+            // RFC 9568 §6.1: an address owner preempts whatever Preempt_Mode says.
+            _ if self.priority.is_owner() => true,
+            Preempt::Never => false,
+            Preempt::After(delay) => heard_at.since(since) >= delay,
+        }
+    }
+
+    /// Learns the MASTER's interval. In version 2 it is ours, or the advert had been discarded.
+    fn learn(&mut self, ctx: &mut Context<'_>, heard: Heard) {
+        let own = self.config.interval;
+        let was = self.master_interval.get();
+        let learned = self.master_interval.learn(own, heard.source, heard.interval, heard.at);
+        let (source, interval) = (heard.source, heard.interval);
+        match learned {
+            Learned::Taken => {}
+            Learned::Capped if was == self.master_interval.get() => {}
+            Learned::Capped => {
+                self.event(ctx, EventKind::LongInterval { source, interval, believed: false });
+            }
+            Learned::Believed => {
+                self.event(ctx, EventKind::LongInterval { source, interval, believed: true });
+            }
+        }
+    }
+
+    /// A better MASTER is heard: the VIPs come off, then one last advert tells the winner to
+    /// announce itself, since neighbours may still have our MAC address.
+    fn yield_to(&mut self, ctx: &mut Context<'_>, heard: Heard, priority: Priority) {
+        self.learn(ctx, heard);
+        self.master = Some(heard.source);
+        let mut backup = Backup::until(heard.at + self.master_down());
+        let send_by = ctx.now + FAREWELL_DELAY_MAX;
+        backup.farewell = Some(Farewell { send_by, interval: heard.interval });
+        let reason = Reason::BetterMaster(heard.source, AdvertPriority::Of(priority));
+        self.leave_master(ctx, State::Backup(backup), reason);
+    }
+
+    /// Sends the farewell once the VIPs are off, at the latest when its time has come.
+    pub(super) fn send_farewell_if_due(&mut self, ctx: &mut Context<'_>) {
+        let is_clear = self.vips.is_clear();
+        let State::Backup(backup) = &mut self.state else {
+            return;
+        };
+        let due = backup.farewell.take_if(|farewell| is_clear || farewell.send_by <= ctx.now);
+        if let Some(farewell) = due {
+            let interval = match self.config.version {
+                Version::V2 => self.config.interval,
+                Version::V3 => farewell.interval,
+            };
+            self.send(ctx, AdvertPriority::Of(self.priority), interval);
+        }
+    }
+
+    /// Answers a lesser MASTER, or one that goes, within the budget for answers.
+    fn assert_mastership(&mut self, ctx: &mut Context<'_>, heard: Heard) {
+        let answer = self.assertions.heard(ctx.now, self.config.interval, heard.source);
+        if answer.assert {
+            self.send(ctx, AdvertPriority::Of(self.priority), self.config.interval);
+        }
+        if answer.announce {
+            self.announce(ctx, self.vips.held().collect());
+        }
+        let State::Master(master) = &mut self.state else {
+            return;
+        };
+        if answer.deaf && !master.is_dual {
+            master.is_dual = true;
+            self.event(ctx, EventKind::DualMaster(heard.source));
+        }
+    }
+
+    /// The master-down timer, the advert timer, and the farewell.
+    pub(super) fn handle_election_timeout(&mut self, ctx: &mut Context<'_>) {
+        self.send_farewell_if_due(ctx);
+        let grid = self.next_on_grid(ctx.now);
+        match &mut self.state {
+            State::Initialize(_) => {}
+            State::Backup(backup) if backup.promote_at() <= ctx.now => {
+                if self.config.group.is_some() {
+                    backup.waits_for_group = true;
+                } else {
+                    self.promote(ctx);
+                }
+            }
+            State::Backup(_) => {}
+            State::Master(master) if master.advertise_at <= ctx.now => {
+                // A late wake-up sends one advert, and finds the grid again.
+                let interval = self.config.interval.duration();
+                let next = master.advertise_at + interval;
+                master.advertise_at = if next > ctx.now { next } else { grid };
+                self.advertise(ctx);
+                self.notice_end_of_dual(ctx);
+            }
+            State::Master(master) if master.retry_at.is_some_and(|at| at <= ctx.now) => {
+                self.advertise(ctx);
+            }
+            State::Master(_) => {}
+        }
+    }
+
+    /// All routers of its group are ready.
+    pub(crate) fn promote_with_group(&mut self, ctx: &mut Context<'_>) {
+        if self.waits_for_group() {
+            self.promote(ctx);
+        }
+    }
+
+    /// Becomes MASTER after the master-down timer.
+    fn promote(&mut self, ctx: &mut Context<'_>) {
+        let State::Backup(backup) = &self.state else {
+            return;
+        };
+        let reason = match (backup.released, self.priority.is_owner()) {
+            (true, _) => Reason::MasterReleased,
+            (false, true) => Reason::Owner,
+            (false, false) => Reason::MasterDown,
+        };
+        self.become_master(ctx, reason);
+    }
+
+    fn notice_end_of_dual(&mut self, ctx: &mut Context<'_>) {
+        let quiet = self.assertions.is_quiet(ctx.now, self.config.interval);
+        let State::Master(master) = &mut self.state else {
+            return;
+        };
+        if master.is_dual && quiet {
+            master.is_dual = false;
+            self.event(ctx, EventKind::DualMasterEnded);
+        }
+    }
+
+    /// Checks the lease before anything else in a turn is read.
+    ///
+    /// A MASTER that finds its lease passed has been stopped or starved, and another may be MASTER
+    /// now: it is BACKUP with a fresh timer, sends nothing and puts nothing back.
+    pub(crate) fn check_lease(&mut self, ctx: &mut Context<'_>) {
+        let State::Master(master) = &self.state else {
+            return;
+        };
+        if !self.config.lease || ctx.now < master.lease_until {
+            return;
+        }
+        let late = ctx.now.since(master.lease_until);
+        self.counters.leases_lapsed += 1;
+        self.master = None;
+        self.master_interval.reset(self.config.interval);
+        let backup = Backup::until(ctx.now + self.master_down());
+        self.leave_master(ctx, State::Backup(backup), Reason::LeaseLapsed(late));
+    }
+
+    /// When the lease passes by our clock; never for a router that holds none.
+    pub(crate) fn lease_until(&self) -> Instant {
+        match &self.state {
+            State::Master(master) if self.config.lease => master.lease_until,
+            State::Initialize(_) | State::Backup(_) | State::Master(_) => Instant::MAX,
+        }
+    }
+
+    /// Counts the checks into the priority. A BACKUP's timer keeps the time that has passed, and
+    /// takes the new skew (`before` is the master-down interval that it was set with).
+    pub(super) fn update_priority(&mut self, ctx: &mut Context<'_>, before: Duration) {
+        let priority = self.config.priority.weighted(self.tracking.weight());
+        let was = std::mem::replace(&mut self.priority, priority);
+        let after = master_down_interval(self.config.version, priority, self.master_interval.get());
+        if let State::Backup(backup) = &mut self.state
+            && before != after
+            && !backup.released
+        {
+            backup.master_down_at = backup.master_down_at.before(before) + after;
+        }
+        if was != priority {
+            self.event(ctx, EventKind::PriorityChanged(was, priority));
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! The VIPs of one router on the interface: wanted or not, there or not, and the one operation that
+//! is under way for each.
+//!
+//! Each address has at most one operation outstanding; its result, matched by generation, decides
+//! what comes next. So an add and a remove can never cross, whatever the kernel's delay.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::Vip;
+use crate::interfaces::Interfaces;
+use crate::io::{
+    Address, AddressChange, AddressError, AddressOperation, AddressRequest, Generation,
+    InterfaceIndex, Lifetime, Output, RouterId,
+};
+use crate::time::{Duration, Instant};
+
+/// How long after a failed removal it is tried again.
+const REMOVAL_RETRY: Duration = Duration::from_secs(1);
+
+/// What a change of one VIP means to its router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum VipNews {
+    /// It is on the interface and ours: announce it.
+    Acquired(Vip),
+    /// It was there already and not ours; it is ours now.
+    Converted(Vip, Address),
+    /// The kernel refuses it.
+    Refused(Vip, AddressError),
+    /// It is off the interface.
+    Released(Vip),
+    /// The kernel refuses to remove it; it will be tried again.
+    RemovalFailed(Vip, AddressError),
+    /// Somebody else removed it while it was wanted; it is being put back.
+    TakenAway(Vip),
+    /// It is on the interface, not ours, and we are not MASTER.
+    Foreign(Vip, Address),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    vip: Vip,
+    present: bool,
+    in_flight: Option<(Generation, AddressOperation)>,
+    renew: bool,
+    /// Remove and add again: it has come before a host address of its subnet.
+    reorder: bool,
+    /// Refused, or not removable: not before this.
+    retry_at: Option<Instant>,
+    /// `RTM_DELADDR` events of our own making that are still to be heard.
+    own_removals: u32,
+    /// The kernel refused it when last asked.
+    refused: bool,
+}
+
+impl Entry {
+    fn new(vip: Vip) -> Self {
+        Self {
+            vip,
+            present: false,
+            in_flight: None,
+            renew: false,
+            reorder: false,
+            retry_at: None,
+            own_removals: 0,
+            refused: false,
+        }
+    }
+}
+
+/// The VIPs of one router.
+#[derive(Clone, Debug)]
+pub(super) struct Vips {
+    router: RouterId,
+    index: Option<InterfaceIndex>,
+    wanted: Option<Lifetime>,
+    entries: Vec<Entry>,
+    /// Removed from the file while still on the interface.
+    leaving: Vec<Entry>,
+    generation: Generation,
+}
+
+/// What handlers need around them.
+pub(super) struct Kernel<'a> {
+    pub(super) now: Instant,
+    pub(super) interfaces: &'a Interfaces,
+    pub(super) out: &'a mut Vec<Output>,
+}
+
+impl Vips {
+    pub(super) fn new(router: RouterId, vips: &[Vip]) -> Self {
+        Self {
+            router,
+            index: None,
+            wanted: None,
+            entries: vips.iter().copied().map(Entry::new).collect(),
+            leaving: Vec::new(),
+            generation: Generation::default(),
+        }
+    }
+
+    pub(super) fn index(&self) -> Option<InterfaceIndex> {
+        self.index
+    }
+
+    /// The addresses that are on the interface and ours.
+    pub(super) fn held(&self) -> impl Iterator<Item = IpAddr> {
+        self.entries.iter().filter(|entry| entry.present).map(|entry| entry.vip.ip)
+    }
+
+    /// The VIPs that the kernel refused when last asked.
+    pub(super) fn refused(&self) -> impl Iterator<Item = Vip> {
+        self.entries.iter().filter(|entry| entry.refused).map(|entry| entry.vip)
+    }
+
+    /// Whether nothing of ours is on the interface and nothing is under way.
+    pub(super) fn is_clear(&self) -> bool {
+        let clear = |entry: &Entry| !entry.present && entry.in_flight.is_none();
+        self.entries.iter().chain(&self.leaving).all(clear)
+    }
+
+    /// When an operation that failed is to be tried again.
+    pub(super) fn retry_at(&self) -> Instant {
+        let times = self.entries.iter().chain(&self.leaving).filter_map(|entry| entry.retry_at);
+        times.min().unwrap_or(Instant::MAX)
+    }
+
+    /// The interface is this one now, or gone. Addresses of one that went are gone with it.
+    pub(super) fn set_interface(&mut self, index: Option<InterfaceIndex>) {
+        if self.index == index {
+            return;
+        }
+        self.index = index;
+        self.leaving.clear();
+        for entry in &mut self.entries {
+            *entry = Entry::new(entry.vip);
+        }
+    }
+
+    /// Wants the VIPs on the interface, and takes away the same addresses with other prefix
+    /// lengths, which would stay behind when ours go.
+    pub(super) fn acquire(&mut self, kernel: &mut Kernel<'_>, lifetime: Lifetime) {
+        self.wanted = Some(lifetime);
+        for entry in self.entries.iter_mut().filter(|entry| entry.in_flight.is_none()) {
+            // Whatever is thought to be there is added again, and so announced.
+            entry.present = false;
+            entry.retry_at = None;
+        }
+        let Some(index) = self.index else { return };
+        for position in 0..self.entries.len() {
+            let Some(vip) = self.entries.get(position).map(|entry| entry.vip) else {
+                continue;
+            };
+            let others: Vec<_> = kernel
+                .interfaces
+                .addresses(index)
+                .filter(|a| a.ip == vip.ip && a.prefix_len != vip.prefix_len)
+                .map(|a| Vip { ip: a.ip, prefix_len: a.prefix_len })
+                .collect();
+            for other in others {
+                let generation = self.next_generation();
+                self.request(kernel, index, generation, other, AddressOperation::Remove);
+            }
+        }
+        self.reconcile(kernel);
+    }
+
+    /// Wants the VIPs off the interface.
+    pub(super) fn release(&mut self, kernel: &mut Kernel<'_>) {
+        self.wanted = None;
+        for entry in &mut self.entries {
+            entry.retry_at = None;
+            entry.refused = false;
+            entry.reorder = false;
+        }
+        self.reconcile(kernel);
+    }
+
+    /// Renews the lease of everything held.
+    pub(super) fn renew(&mut self, kernel: &mut Kernel<'_>, lifetime: Lifetime) {
+        self.wanted = Some(lifetime);
+        for entry in &mut self.entries {
+            entry.renew = entry.present;
+        }
+        self.reconcile(kernel);
+    }
+
+    /// Tries again what was refused and is due.
+    pub(super) fn retry(&mut self, kernel: &mut Kernel<'_>) {
+        for entry in self.entries.iter_mut().chain(&mut self.leaving) {
+            if entry.retry_at.is_some_and(|at| at <= kernel.now) {
+                entry.retry_at = None;
+            }
+        }
+        self.reconcile(kernel);
+    }
+
+    /// Tries a refused VIP again, but not before `at`.
+    pub(super) fn retry_refused_at(&mut self, at: Instant) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.refused) {
+            entry.retry_at = Some(at);
+        }
+    }
+
+    /// Changes the list; what is in both stays as it is.
+    pub(super) fn set_list(&mut self, kernel: &mut Kernel<'_>, vips: &Arc<[Vip]>) {
+        let mut old = std::mem::take(&mut self.entries);
+        self.entries = vips
+            .iter()
+            .map(|vip| match old.iter().position(|entry| entry.vip == *vip) {
+                Some(position) => old.swap_remove(position),
+                None => Entry::new(*vip),
+            })
+            .collect();
+        self.leaving.extend(old.into_iter().filter(|e| e.present || e.in_flight.is_some()));
+        self.reconcile(kernel);
+    }
+
+    /// An operation has ended. Results of overtaken operations are dropped.
+    pub(super) fn handle_result(
+        &mut self,
+        kernel: &mut Kernel<'_>,
+        generation: Generation,
+        result: Result<(), AddressError>,
+        news: &mut Vec<VipNews>,
+    ) {
+        let (index, wanted) = (self.index, self.wanted.is_some());
+        let is_this = |entry: &&mut Entry| entry.in_flight.is_some_and(|(g, _)| g == generation);
+        let Some(entry) = self.entries.iter_mut().chain(&mut self.leaving).find(is_this) else {
+            return;
+        };
+        let Some((_, operation)) = entry.in_flight.take() else {
+            return;
+        };
+        match (operation, result) {
+            (AddressOperation::Add(_), Ok(())) => {
+                entry.present = true;
+                entry.refused = false;
+                news.push(VipNews::Acquired(entry.vip));
+            }
+            // First adds are exclusive: what is there may be our own, or somebody's without lease.
+            (AddressOperation::Add(_), Err(AddressError::Exists)) => {
+                let there = index.and_then(|index| kernel.interfaces.find(index, entry.vip));
+                if let (Some(there), true) = (there.filter(|a| !a.ours), wanted) {
+                    news.push(VipNews::Converted(entry.vip, *there));
+                }
+                entry.present = true;
+                entry.refused = false;
+                entry.renew = true;
+                news.push(VipNews::Acquired(entry.vip));
+            }
+            (AddressOperation::Renew(_), Ok(())) => {}
+            (AddressOperation::Add(_) | AddressOperation::Renew(_), Err(error)) => {
+                entry.present = false;
+                if wanted {
+                    entry.refused = true;
+                    entry.retry_at = Some(Instant::MAX);
+                    news.push(VipNews::Refused(entry.vip, error));
+                }
+            }
+            (AddressOperation::Remove, Ok(())) => {
+                entry.present = false;
+                news.push(VipNews::Released(entry.vip));
+            }
+            (AddressOperation::Remove, Err(AddressError::NotFound | AddressError::NoInterface)) => {
+                entry.present = false;
+                entry.own_removals = entry.own_removals.saturating_sub(1);
+                news.push(VipNews::Released(entry.vip));
+            }
+            (AddressOperation::Remove, Err(error)) => {
+                entry.own_removals = entry.own_removals.saturating_sub(1);
+                entry.retry_at = Some(kernel.now + REMOVAL_RETRY);
+                news.push(VipNews::RemovalFailed(entry.vip, error));
+            }
+        }
+        self.reconcile(kernel);
+    }
+
+    /// The kernel tells of a change of an address on our interface.
+    pub(super) fn handle_change(
+        &mut self,
+        kernel: &mut Kernel<'_>,
+        change: AddressChange,
+        news: &mut Vec<VipNews>,
+    ) {
+        let (AddressChange::Present(address) | AddressChange::Gone(address)) = change;
+        let (wanted, index) = (self.wanted.is_some(), self.index);
+        let same =
+            |e: &&mut Entry| e.vip.ip == address.ip && e.vip.prefix_len == address.prefix_len;
+        let Some(entry) = self.entries.iter_mut().chain(&mut self.leaving).find(same) else {
+            return;
+        };
+        match change {
+            AddressChange::Gone(_) if entry.own_removals > 0 => entry.own_removals -= 1,
+            AddressChange::Gone(_) => {
+                if entry.present && wanted {
+                    news.push(VipNews::TakenAway(entry.vip));
+                }
+                entry.present = false;
+                entry.renew = false;
+            }
+            AddressChange::Present(address) if entry.in_flight.is_none() => {
+                if address.ours {
+                    // A leftover, perhaps: reconciling removes what isn't wanted.
+                    entry.present = true;
+                } else if !wanted {
+                    news.push(VipNews::Foreign(entry.vip, address));
+                }
+                entry.reorder =
+                    wanted && index.is_some_and(|i| kernel.interfaces.shadows_host(i, entry.vip));
+            }
+            AddressChange::Present(_) => {}
+        }
+        self.reconcile(kernel);
+    }
+
+    /// Events were lost: `interfaces` is the truth now.
+    pub(super) fn resync(&mut self, kernel: &mut Kernel<'_>, news: &mut Vec<VipNews>) {
+        let Some(index) = self.index else { return };
+        let vips: Vec<_> = self.entries.iter().chain(&self.leaving).map(|e| e.vip).collect();
+        for entry in self.entries.iter_mut().chain(&mut self.leaving) {
+            entry.own_removals = 0;
+        }
+        for vip in vips {
+            match kernel.interfaces.find(index, vip).copied() {
+                Some(address) => {
+                    self.handle_change(kernel, AddressChange::Present(address), news);
+                }
+                None if self.is_held(vip) => {
+                    let gone = Address {
+                        index,
+                        ip: vip.ip,
+                        prefix_len: vip.prefix_len,
+                        ours: true,
+                        secondary: false,
+                        tentative: false,
+                        valid_secs: None,
+                        protocol: 0,
+                    };
+                    self.handle_change(kernel, AddressChange::Gone(gone), news);
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn is_held(&self, vip: Vip) -> bool {
+        self.entries.iter().any(|e| e.vip == vip && e.present && e.in_flight.is_none())
+    }
+
+    /// Starts what is needed for each address that has nothing under way.
+    fn reconcile(&mut self, kernel: &mut Kernel<'_>) {
+        self.leaving.retain(|entry| entry.present || entry.in_flight.is_some());
+        let Some(index) = self.index else { return };
+        for position in 0..self.entries.len() + self.leaving.len() {
+            let (entry, wanted) = match position.checked_sub(self.entries.len()) {
+                None => (self.entries.get_mut(position), self.wanted),
+                Some(position) => (self.leaving.get_mut(position), None),
+            };
+            let Some(entry) = entry else { continue };
+            let Some(operation) = next_operation(entry, wanted) else {
+                continue;
+            };
+            let vip = entry.vip;
+            self.generation = Generation(self.generation.0 + 1);
+            entry.in_flight = Some((self.generation, operation));
+            self.request(kernel, index, self.generation, vip, operation);
+        }
+    }
+
+    fn next_generation(&mut self) -> Generation {
+        self.generation = Generation(self.generation.0 + 1);
+        self.generation
+    }
+
+    fn request(
+        &self,
+        kernel: &mut Kernel<'_>,
+        index: InterfaceIndex,
+        generation: Generation,
+        vip: Vip,
+        operation: AddressOperation,
+    ) {
+        let router = self.router;
+        let request = AddressRequest { router, generation, index, vip, operation };
+        kernel.out.push(Output::Address(request));
+    }
+}
+
+/// What an address needs next, if nothing is under way for it.
+fn next_operation(entry: &mut Entry, wanted: Option<Lifetime>) -> Option<AddressOperation> {
+    if entry.in_flight.is_some() || entry.retry_at.is_some() {
+        return None;
+    }
+    match (wanted, entry.present) {
+        (None, false) => None,
+        (None, true) => {
+            entry.own_removals += 1;
+            Some(AddressOperation::Remove)
+        }
+        (Some(lifetime), false) => Some(AddressOperation::Add(lifetime)),
+        (Some(_), true) if entry.reorder => {
+            entry.reorder = false;
+            entry.own_removals += 1;
+            Some(AddressOperation::Remove)
+        }
+        (Some(lifetime), true) if entry.renew => {
+            entry.renew = false;
+            Some(AddressOperation::Renew(lifetime))
+        }
+        (Some(_), true) => None,
+    }
+}
