@@ -185,9 +185,12 @@ impl Lan {
         let netlink = Netlink::new()?;
         let near = netlink.add_bridge("lan-a")?;
         let far = netlink.add_bridge("lan-b")?;
-        let trunk = netlink.add_cable("trunk-a", LinkUnspec::new_with_name("trunk-b").up())?;
+        let trunk = netlink.add_cable("trunk-a", LinkUnspec::new_with_name("trunk-b"))?;
         netlink.attach(trunk, near)?;
-        netlink.attach(netlink.index("trunk-b")?, far)?;
+        let trunk_end = netlink.index("trunk-b")?;
+        netlink.attach(trunk_end, far)?;
+        // A cable's far end can't be made up: it has no peer yet.
+        netlink.switch(trunk_end, true)?;
 
         let client = Namespace::new()?;
         plug_in(&netlink, &client, "client", CLIENT, near)?;
