@@ -79,6 +79,9 @@ pub(crate) struct LabArgs {
     /// Run another daemon through the same, for comparison
     #[arg(long, value_name = "DAEMON")]
     beside: Option<Beside>,
+    /// Put the daemons' files and logs here and leave them, instead of removing them at the end
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     /// Instead of the scenarios: many routers on two nodes, with busy loops beside them
     #[arg(long, conflicts_with = "drift")]
     scale: bool,
@@ -201,13 +204,22 @@ fn forbidden_help() -> String {
 fn outside(args: &LabArgs) -> Result<ExitCode, LabError> {
     args.timing()?;
     let program = std::env::current_exe().context("find this program")?;
-    let dir = tempfile::Builder::new()
+    let what = "make a directory for files and logs";
+    // Removed when this function ends, however the inside ended.
+    let own = tempfile::Builder::new()
         .prefix("openproxy-lab-")
         .tempdir()
-        .context("make a directory for files and logs")?;
+        .context(what)?;
+    let dir = match &args.dir {
+        Some(dir) => {
+            std::fs::create_dir_all(dir).context(what)?;
+            std::path::absolute(dir).context(what)?
+        }
+        None => own.path().to_owned(),
+    };
     enter::unshare_all()?;
     let arguments = std::env::args_os().skip(1).collect::<Vec<OsString>>();
-    enter::run_inside(&program, arguments.into_iter(), dir.path())
+    enter::run_inside(&program, arguments.into_iter(), &dir)
 }
 
 fn inside(args: &LabArgs, dir: &Path) -> Result<ExitCode, LabError> {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
+use nix::unistd::Pid;
 
 use super::clock;
 use super::error::LabError;
@@ -123,8 +125,22 @@ impl Cluster {
             for node in &mut self.nodes {
                 node.check_running()?;
             }
+            self.reap_orphans();
             let view = View::of(&self.recorder.lock());
             self.screen.status(what, &view);
+        }
+    }
+
+    /// Does what every process 1 must: lets go of the dead whose parent died before them. A
+    /// daemon that starts again could take their numbers for living processes.
+    fn reap_orphans(&self) {
+        let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        let ours: Vec<Pid> = self.nodes.iter().filter_map(Node::pid).collect();
+        while let Some(dead) = waitid(Id::All, peek).ok().and_then(|status| status.pid()) {
+            // The daemons themselves are waited for where their end is expected.
+            if ours.contains(&dead) || waitpid(dead, Some(WaitPidFlag::WNOHANG)).is_err() {
+                return;
+            }
         }
     }
 

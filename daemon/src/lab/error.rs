@@ -1,7 +1,6 @@
 //! What can stop a lab from being built or run.
 
 use std::io;
-use std::path::PathBuf;
 
 /// Why the lab couldn't go on.
 #[derive(Debug, thiserror::Error)]
@@ -26,14 +25,12 @@ pub(crate) enum LabError {
         source: rtnetlink::Error,
     },
     /// A daemon ended by itself.
-    #[error("the daemon of node {node} ended ({status}); the end of its log, {log}:\n{tail}")]
+    #[error("the daemon of node {node} ended ({status}); the end of its log:\n{tail}")]
     DaemonEnded {
         /// Its node, from 1.
         node: usize,
         /// How it ended.
         status: String,
-        /// Where its log is.
-        log: PathBuf,
         /// The log's last lines.
         tail: String,
     },

@@ -292,7 +292,7 @@ pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check>
     let sub_second = timing.advert_int < Duration::from_secs(1);
 
     let first_advert = || Check {
-        what: "first advert after theory",
+        what: "first advert late",
         measured_ms: typical(
             runs.iter()
                 .map(|run| run.late_ms().unwrap_or(f64::INFINITY))
@@ -301,12 +301,12 @@ pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check>
         bound_ms: either(if sub_second { 2.0 } else { 1.0 }, 10.0),
     };
     let gap_over_theory = |tight| Check {
-        what: "client gap over theory",
+        what: "gap late",
         measured_ms: typical(runs.iter().map(Measure::gap_late_ms).collect()),
         bound_ms: either(tight, 20.0),
     };
     let gap = || Check {
-        what: "client gap",
+        what: "gap",
         measured_ms: typical(runs.iter().map(|run| millis(run.gap)).collect()),
         bound_ms: either(5.0, 20.0),
     };
@@ -317,7 +317,7 @@ pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check>
         bound_ms: millis(timing.two_holders_max(theory::priority(1))),
     };
     let healed = || Check {
-        what: "healed, every time",
+        what: "healed",
         measured_ms: worst(
             runs.iter()
                 .map(|run| run.healed.map_or(f64::INFINITY, millis))

@@ -282,12 +282,7 @@ impl Node {
         let lines: Vec<&str> = text.lines().collect();
         let tail = lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n");
         let (node, status) = (self.index + 1, status.to_string());
-        Err(LabError::DaemonEnded {
-            node,
-            status,
-            log: self.log(),
-            tail,
-        })
+        Err(LabError::DaemonEnded { node, status, tail })
     }
 }
 

@@ -100,14 +100,15 @@ fn drain_addresses(
         };
         let held_before = !holding.is_empty();
         for event in messages(&buffer[..len]) {
-            match event {
-                RouteNetlinkMessage::NewAddress(address) if is_vip(&address) => {
-                    holding.insert(address.header.prefix_len);
-                }
-                RouteNetlinkMessage::DelAddress(address) if is_vip(&address) => {
-                    holding.remove(&address.header.prefix_len);
-                }
-                _ => {}
+            if let RouteNetlinkMessage::NewAddress(address) = &event
+                && is_vip(address)
+            {
+                holding.insert(address.header.prefix_len);
+            }
+            if let RouteNetlinkMessage::DelAddress(address) = &event
+                && is_vip(address)
+            {
+                holding.remove(&address.header.prefix_len);
             }
         }
         let held = !holding.is_empty();
@@ -187,10 +188,10 @@ fn read_frame(packets: &OwnedFd, ports: &[u32], recorder: &Recorder) {
     let mut at = None;
     let mut lost = 0;
     for message in received.cmsgs().into_iter().flatten() {
-        match message {
-            ControlMessageOwned::ScmTimestampns(stamp) => at = Some(clock::from_realtime(stamp)),
-            ControlMessageOwned::RxqOvfl(count) => lost = count,
-            _ => {}
+        if let ControlMessageOwned::ScmTimestampns(stamp) = message {
+            at = Some(clock::from_realtime(stamp));
+        } else if let ControlMessageOwned::RxqOvfl(count) = message {
+            lost = count;
         }
     }
     let (len, from) = (received.bytes, received.address);

@@ -72,9 +72,11 @@ fn echo(node: u8, socket: &UdpSocket) -> Option<()> {
     let mut slices = [IoSliceMut::new(&mut packet)];
     let received =
         recvmsg::<SockaddrIn>(fd, &mut slices, Some(&mut space), MsgFlags::empty()).ok()?;
-    let asked = received.cmsgs().ok()?.find_map(|message| match message {
-        ControlMessageOwned::Ipv4PacketInfo(info) => Some(info.ipi_addr),
-        _ => None,
+    let asked = received.cmsgs().ok()?.find_map(|message| {
+        let ControlMessageOwned::Ipv4PacketInfo(info) = message else {
+            return None;
+        };
+        Some(info.ipi_addr)
     });
     let client = received.address;
     if let (Some(asked), Some(client)) = (asked, client) {
@@ -152,9 +154,11 @@ fn read_answer(socket: &UdpSocket) -> Option<(usize, usize, Duration)> {
     let fd = socket.as_raw_fd();
     let received =
         recvmsg::<SockaddrIn>(fd, &mut slices, Some(&mut space), MsgFlags::empty()).ok()?;
-    let at = received.cmsgs().ok()?.find_map(|message| match message {
-        ControlMessageOwned::ScmTimestampns(stamp) => Some(clock::from_realtime(stamp)),
-        _ => None,
+    let at = received.cmsgs().ok()?.find_map(|message| {
+        let ControlMessageOwned::ScmTimestampns(stamp) = message else {
+            return None;
+        };
+        Some(clock::from_realtime(stamp))
     })?;
     let (sequence, node) = packet.split_at(8);
     let sequence = u64::from_be_bytes(sequence.try_into().ok()?);

@@ -111,7 +111,11 @@ impl Row {
             gap.map_or_else(|| "-".to_owned(), |gap| format!("{gap:.1}")),
             overlap.map_or_else(|| "-".to_owned(), |overlap| format!("{overlap:.1}")),
             first,
-            bounds.join(", "),
+            if bounds.is_empty() {
+                "one holder".to_owned()
+            } else {
+                bounds.join(", ")
+            },
             self.verdict().to_owned(),
         ]
     }
@@ -211,9 +215,9 @@ pub(crate) fn table(rows: &[Row]) -> Vec<String> {
         .collect();
     lines.push(String::new());
     lines.push(
-        "Times in ms. Gap and first advert: median, counted from the fault; in brackets: later \
-         than theory.\nTwo holders: worst, among nodes that can reach each other. A bound with ! \
-         is broken."
+        "Times in ms, counted from the fault; late: later than theory, which is also in brackets.\n\
+         Gap and first advert are medians. Two holders: the worst, among nodes that can reach\n\
+         each other. A bound with ! is broken."
             .to_owned(),
     );
     for row in rows {

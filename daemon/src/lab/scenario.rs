@@ -48,9 +48,10 @@ impl Scenario {
 
     /// The one that does the same.
     pub(crate) fn canonical(self) -> Self {
-        match self {
-            Self::Return => Self::Stop,
-            same => same,
+        if self == Self::Return {
+            Self::Stop
+        } else {
+            self
         }
     }
 }
@@ -142,7 +143,7 @@ fn partition(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
             .filter(|(at, node)| *at > fault && *node == SUCCESSOR)
     })?;
     if served.is_none() {
-        failure.get_or_insert("the client was not served on its side".to_owned());
+        failure.get_or_insert_with(|| "the client was not served on its side".to_owned());
     }
     // The phase is that of the winner, whose next advert ends the loser's reign.
     cluster.wait_phase(MASTER, phase)?;
@@ -195,7 +196,7 @@ fn takeover(cluster: &mut Cluster, fault: Duration) -> Result<Measure, LabError>
     let taken = cluster.wait_takeover(SUCCESSOR, fault)?;
     let mut failure = cluster.settle(SUCCESSOR, fault)?;
     if !taken {
-        failure.get_or_insert("nobody took over".to_owned());
+        failure.get_or_insert_with(|| "nobody took over".to_owned());
     }
     let mut measure = Measure {
         failure,

@@ -103,10 +103,8 @@ fn run_all(
                 .any(|name| name.canonical() == *scenario)
     };
     for scenario in Scenario::AFTER_ELECTION.into_iter().filter(asked) {
-        let times = match scenario {
-            Scenario::Partition => args.healings.unwrap_or(args.repeat),
-            _ => args.repeat,
-        };
+        let healings = args.healings.filter(|_| scenario == Scenario::Partition);
+        let times = healings.unwrap_or(args.repeat);
         for time in 0..times {
             run(scenario, (f64::from(time) + 0.5) / f64::from(times))?;
         }

@@ -187,7 +187,7 @@ fn one_moment_of_two_holders_after_a_crash_breaks_the_bound_in_any_number_of_run
 
 #[test]
 fn a_late_takeover_is_judged_by_the_median_when_there_are_enough_runs() {
-    let run = |late| Measure {
+    let run = |late: u64| Measure {
         takeover: Some((ms(3000 + late), ms(3000))),
         gap_theory: ms(3000),
         ..Measure::default()
@@ -202,13 +202,13 @@ fn a_late_takeover_is_judged_by_the_median_when_there_are_enough_runs() {
 fn a_takeover_that_never_came_is_broken() {
     assert_eq!(
         broken(Kind::Pull, &[Measure::default()]),
-        ["first advert after theory"]
+        ["first advert late"]
     );
 }
 
 #[test]
 fn every_healing_must_be_in_time() {
-    let run = |at| Measure {
+    let run = |at: u64| Measure {
         healed: Some(ms(at)),
         ..Measure::default()
     };
