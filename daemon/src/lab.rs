@@ -193,11 +193,17 @@ fn forbidden_help() -> String {
         |_| "openproxy".to_owned(),
         |path| path.display().to_string(),
     );
+    let why = "\nThe lab runs in user and network namespaces, which need no root, but this system \
+               forbids them\n(a container, user.max_user_namespaces = 0, or AppArmor's\n\
+               kernel.apparmor_restrict_unprivileged_userns = 1, as on Ubuntu).\n\n";
+    if nix::unistd::geteuid().is_root() {
+        return format!(
+            "{why}You are root here, but without CAP_SYS_ADMIN, as in most containers. Run the \
+             lab on the\nhost, or in a container with that capability (docker run --privileged)."
+        );
+    }
     format!(
-        "\nThe lab runs in user and network namespaces, which need no root, but this system \
-         forbids them\nto ordinary users (a container, user.max_user_namespaces = 0, or \
-         AppArmor's\nkernel.apparmor_restrict_unprivileged_userns = 1, as on Ubuntu).\n\n\
-         Run it as root instead; it stays in namespaces of its own:\n\n    sudo {this} lab"
+        "{why}Run it as root instead; it stays in namespaces of its own:\n\n    sudo {this} lab"
     )
 }
 

@@ -24,8 +24,10 @@ const TICK: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// A client whose last answer is older isn't being served.
 const SERVED_WITHIN: Duration = Duration::from_millis(50);
-/// Answered probes before a fault that belong to its window.
-const LEAD: Duration = Duration::from_millis(100);
+/// A few answered probes before a fault belong to its window; what came before them doesn't.
+const LEAD: Duration = Duration::from_millis(6);
+/// By how much a settled cluster must outlast the longest master-down interval.
+const SETTLE_MARGIN: Duration = Duration::from_millis(50);
 
 /// A cluster on its LAN.
 #[derive(Debug)]
@@ -158,7 +160,7 @@ impl Cluster {
         fault: Duration,
     ) -> Result<Option<String>, LabError> {
         let lowest = self.nodes.last().map_or(1, Node::priority);
-        let window = self.timing.master_down(lowest) + LEAD;
+        let window = self.timing.master_down(lowest) + SETTLE_MARGIN;
         let within = window + self.timing.settle() + PATIENCE;
         let what = format!(
             "node {} must hold the VIP alone and go on doing so",

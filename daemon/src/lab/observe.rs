@@ -140,17 +140,40 @@ fn is_vip(message: &AddressMessage) -> bool {
         .contains(&AddressAttribute::Local(IpAddr::V4(VIP)))
 }
 
-/// Lets through what the lab judges by: ARP, and IPv4 with protocol 112. Jumps count the
-/// instructions to skip.
-const FILTER: [SockFilter; 7] = [
-    SockFilter::new(0x28, 0, 0, 12),     // load the Ethernet type
-    SockFilter::new(0x15, 3, 0, 0x0806), // ARP: accept
-    SockFilter::new(0x15, 0, 3, 0x0800), // not IPv4: refuse
-    SockFilter::new(0x30, 0, 0, 23),     // load the IP protocol
-    SockFilter::new(0x15, 0, 1, 112),    // not VRRP: refuse
-    SockFilter::new(0x06, 0, 0, 0xffff), // accept
-    SockFilter::new(0x06, 0, 0, 0),      // refuse
-];
+/// Lets through what the lab judges by: ARP, and IPv4 with protocol 112, coming out of a node.
+/// The same packet passes again on every cable it is flooded to, and would fill the buffer.
+/// Jumps count the instructions to skip.
+fn filter(ports: &[u32]) -> Vec<SockFilter> {
+    const LOAD_PACKET_TYPE: SockFilter = SockFilter::new(0x30, 0, 0, 0xffff_f004);
+    const LOAD_INTERFACE: SockFilter = SockFilter::new(0x20, 0, 0, 0xffff_f008);
+    const OUTGOING: u32 = 4;
+    let what = [
+        SockFilter::new(0x28, 0, 0, 12),     // load the Ethernet type
+        SockFilter::new(0x15, 3, 0, 0x0806), // ARP: accept
+        SockFilter::new(0x15, 0, 3, 0x0800), // not IPv4: refuse
+        SockFilter::new(0x30, 0, 0, 23),     // load the IP protocol
+        SockFilter::new(0x15, 0, 1, 112),    // not VRRP: refuse
+        SockFilter::new(0x06, 0, 0, 0xffff), // accept
+        SockFilter::new(0x06, 0, 0, 0),      // refuse
+    ];
+    let count = u8::try_from(ports.len()).unwrap_or(u8::MAX);
+    let mut filter = vec![
+        LOAD_PACKET_TYPE,
+        SockFilter::new(0x15, count + 7, 0, OUTGOING), // refuse
+        LOAD_INTERFACE,
+    ];
+    for (port, left) in ports.iter().zip((0..count).rev()) {
+        // One of ours: on to the question what it is. The last that isn't: refuse.
+        filter.push(SockFilter::new(
+            0x15,
+            left,
+            if left == 0 { 6 } else { 0 },
+            *port,
+        ));
+    }
+    filter.extend(what);
+    filter
+}
 
 fn watch_cables(ports: Vec<u32>, recorder: Arc<Recorder>) -> Result<(), LabError> {
     let what = "listen to the cables";
@@ -162,7 +185,7 @@ fn watch_cables(ports: Vec<u32>, recorder: Arc<Recorder>) -> Result<(), LabError
     )
     .context(what)?;
     let options = SockRef::from(&packets);
-    options.attach_filter(&FILTER).context(what)?;
+    options.attach_filter(&filter(&ports)).context(what)?;
     // A limit below the wish is no failure: lost packets are counted.
     let _ = options.set_recv_buffer_size(RECEIVE_BUFFER_LEN);
     setsockopt(&packets, sockopt::ReceiveTimestampns, &true).context(what)?;

@@ -170,7 +170,12 @@ fn freeze(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
     cluster.wait_phase(MASTER, phase)?;
     let fault = cluster.signal(MASTER, Signal::SIGSTOP)?;
     let taken = cluster.wait_takeover(SUCCESSOR, fault)?;
-    cluster.wait_until("the MASTER is frozen", clock::now() + FROZEN)?;
+    // Long enough to see the lease end, where that comes after the takeover.
+    let lease = cluster
+        .timing
+        .two_holders_max(cluster.nodes[SUCCESSOR].priority());
+    let frozen = FROZEN.max(lease + FROZEN / 4);
+    cluster.wait_until("the MASTER is frozen", clock::now() + frozen)?;
     let thaw = cluster.signal(MASTER, Signal::SIGCONT)?;
     // A daemon that doesn't notice how late it is would act at once; one that does waits for
     // longer than this before it takes the VIP back.

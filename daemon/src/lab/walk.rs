@@ -40,6 +40,9 @@ pub(super) fn walk(stage: &Stage<'_>) -> Result<bool, LabError> {
     report::table(&rows)
         .iter()
         .for_each(|line| stage.screen.line(line));
+    if interrupted {
+        stage.screen.line("Interrupted: no verdict.");
+    }
     if lost > 0 {
         stage.screen.line(&format!(
             "BROKEN: the observers lost {lost} packets or events"
