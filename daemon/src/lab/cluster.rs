@@ -162,10 +162,7 @@ impl Cluster {
         let lowest = self.nodes.last().map_or(1, Node::priority);
         let window = self.timing.master_down(lowest) + SETTLE_MARGIN;
         let within = window + self.timing.settle() + PATIENCE;
-        let what = format!(
-            "node {} must hold the VIP alone and go on doing so",
-            node + 1
-        );
+        let what = format!("node {} must hold the VIP alone for a while", node + 1);
         let settled = self.wait(&what, within, |record| {
             let (holder, since) = judge::sole_holder_since(&record.facts)?;
             let (answered_at, server) = record.last_answer()?;

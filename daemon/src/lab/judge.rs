@@ -135,12 +135,8 @@ pub(crate) fn service(
     to: Duration,
     interval: Duration,
 ) -> Service {
-    // The last probes may have their answer still ahead of them.
-    let last_sent = to.saturating_sub(ANSWER_LATE);
     let start = probes.partition_point(|probe| probe.sent < from);
-    let end = probes
-        .partition_point(|probe| probe.sent < last_sent)
-        .max(start);
+    let end = probes.partition_point(|probe| probe.sent < to).max(start);
     let mut found = Service::default();
     let mut answered_at = from;
     let mut unanswered = false;
@@ -159,6 +155,8 @@ pub(crate) fn service(
                 }
                 (answered_at, unanswered) = (at, false);
             }
+            // The answer of one just sent may still be ahead.
+            None if to.saturating_sub(probe.sent) < ANSWER_LATE => {}
             _ => unanswered = true,
         }
     }

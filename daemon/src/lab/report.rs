@@ -39,7 +39,8 @@ impl Screen {
     /// Shows what is going on just now, on a terminal.
     pub(crate) fn status(&self, what: &str, view: &View) {
         if self.live {
-            self.write(&format!("\r\x1b[K  … {what}: {view}"));
+            // Without wrapping: only one line can be taken back.
+            self.write(&format!("\r\x1b[K\x1b[?7l  … {what}: {view}\x1b[?7h"));
         }
     }
 

@@ -85,6 +85,17 @@ fn a_gap_without_end_lasts_to_the_end_of_the_window() {
 }
 
 #[test]
+fn a_gap_that_ended_just_now_ends_with_its_first_answer() {
+    let mut probes = probes(&[(1900, 1990)]);
+    let end = Some(ms(1990));
+    assert_eq!(service(&probes, ms(1000), ms(2000), STEP).served_since, end);
+    // The very last probes aren't answered yet.
+    probes[498].answer = None;
+    probes[499].answer = None;
+    assert_eq!(service(&probes, ms(1000), ms(2000), STEP).served_since, end);
+}
+
+#[test]
 fn gaps_outside_the_window_do_not_count() {
     let probes = probes(&[(1100, 1200)]);
     assert_eq!(
