@@ -76,7 +76,8 @@ pub(crate) struct LabArgs {
     /// Turn the leases off: the lab must notice and fail
     #[arg(long)]
     sabotage: bool,
-    /// Run another daemon through the same, for comparison
+    /// Run another daemon through the same, for comparison; the exit status is then about that
+    /// one. With --scale: after this one, and it decides nothing
     #[arg(long, value_name = "DAEMON")]
     beside: Option<Beside>,
     /// Put the daemons' files and logs here and leave them, instead of removing them at the end

@@ -65,9 +65,6 @@ pub(crate) struct Spec {
 impl Spec {
     fn file(&self, priority: u8) -> String {
         let mut text = String::new();
-        if matches!(self.program, Program::Keepalived(_)) {
-            text.push_str("global_defs {\n    vrrp_skip_check_adv_addr\n}\n");
-        }
         for router in &self.routers {
             // Writing to a string can't fail.
             let _ = match self.program {

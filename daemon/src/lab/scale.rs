@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use nix::unistd::{Pid, SysconfVar, sysconf};
 use serde_json::{Value, json};
 
@@ -27,6 +28,7 @@ const DRIFT_SECONDS: u64 = 15;
 const START_WITHIN: Duration = Duration::from_secs(20);
 /// Quiet time after the election, in which late announcements pass.
 const QUIET: Duration = Duration::from_secs(2);
+const STOP_WITHIN: Duration = Duration::from_secs(10);
 const BETTER: usize = 0;
 const LESSER: usize = 1;
 
@@ -50,6 +52,11 @@ pub(super) fn scale(stage: &Stage<'_>) -> Result<bool, LabError> {
         let recorder = Arc::clone(&stage.recorder);
         let mut cluster = Cluster::new(lan, &spec, recorder, stage.screen, &dir)?;
         figures.push((name, watch(stage, &mut cluster, name)?));
+        // The next one finds the nodes clean, without VIPs that a dead daemon left.
+        for node in [LESSER, BETTER] {
+            cluster.signal(node, Signal::SIGTERM)?;
+            cluster.nodes[node].reap(STOP_WITHIN)?;
+        }
         lan = cluster.lan;
     }
     stage.screen.line("");
