@@ -1,11 +1,11 @@
 //! The advertisement on the wire.
 //!
 //! ```text
-//! Version 2 (RFC 3768 §5.1)                       Version 3 (RFC 9568 §5.1)
-//!  0 | version 2, type 1 | VRID | priority | count    0 | version 3, type 1 | VRID | priority | count
-//!  4 | auth type | seconds | checksum                 4 | 4 bits reserved, 12 interval | checksum
-//!  8 | IPv4 addresses                                 8 | IPv4 or IPv6 addresses
-//!    | 8 bytes of authentication data
+//!     version 2 (RFC 3768 §5.1)                  version 3 (RFC 9568 §5.1)
+//!  0  2, type 1 | VRID | priority | count        3, type 1 | VRID | priority | count
+//!  4  auth type | seconds | checksum             reserved, 12 bits of interval | checksum
+//!  8  IPv4 addresses                             IPv4 or IPv6 addresses
+//!     8 bytes of authentication data
 //! ```
 
 mod address_list;

@@ -130,15 +130,7 @@ pub(super) fn decode(
     };
     ensure(centis != 0, DiscardReason::Interval)?;
 
-    let size = if source.is_ipv4() { 4 } else { 16 };
-    let mut addresses = Vec::new();
-    for i in 0..count {
-        let octets = payload[8 + i * size..8 + (i + 1) * size].to_vec();
-        addresses.push(match source {
-            IpAddr::V4(_) => IpAddr::from(<[u8; 4]>::try_from(octets).expect("4 bytes")),
-            IpAddr::V6(_) => IpAddr::from(<[u8; 16]>::try_from(octets).expect("16 bytes")),
-        });
-    }
+    let addresses = addresses(&payload[8..], count, source);
     let (vrid, priority) = (payload[1], payload[2]);
     Ok(Naive {
         version,
@@ -148,4 +140,17 @@ pub(super) fn decode(
         addresses,
         form,
     })
+}
+
+fn addresses(list: &[u8], count: usize, source: IpAddr) -> Vec<IpAddr> {
+    let size = if source.is_ipv4() { 4 } else { 16 };
+    let mut addresses = Vec::new();
+    for i in 0..count {
+        let octets = list[i * size..(i + 1) * size].to_vec();
+        addresses.push(match source {
+            IpAddr::V4(_) => IpAddr::from(<[u8; 4]>::try_from(octets).expect("4 bytes")),
+            IpAddr::V6(_) => IpAddr::from(<[u8; 16]>::try_from(octets).expect("16 bytes")),
+        });
+    }
+    addresses
 }

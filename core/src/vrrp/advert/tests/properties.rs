@@ -148,8 +148,16 @@ fn assert_agreement(
     Ok(())
 }
 
+/// Thousands of adverts take less than a second; a failure is told in its smallest form.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(2_000)
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
+    #![proptest_config(config())]
 
     #[test]
     fn what_is_sent_is_received(packet in packets()) {
