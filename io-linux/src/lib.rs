@@ -1,1 +1,36 @@
-//! OpenProxy's IO traits on Linux.
+//! OpenProxy's platform on Linux: raw sockets, netlink, ARP and NA frames, processes.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | `platform` | [`LinuxPlatform`]: all of it behind the core's trait, on the VRRP thread |
+//! | `advert_socket` | raw sockets for protocol 112 |
+//! | `link_events`, `netlink`, `netlink_worker` | what the kernel tells, and what it is asked |
+//! | `ownership` | which addresses are ours |
+//! | `announce`, `frames`, `claims` | telling neighbours, and hearing others tell them |
+//! | `process` | hooks and checks, on another thread |
+//! | `clock`, `sysctl`, `lock`, `capabilities`, [`release`] | what their names say |
+//! | `sys` | the only unsafe code |
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "the kernel's enums have no end")]
+
+mod advert_socket;
+mod announce;
+mod capabilities;
+mod claims;
+mod clock;
+mod frames;
+mod link_events;
+mod lock;
+mod netlink;
+mod netlink_worker;
+mod ownership;
+mod platform;
+mod process;
+pub mod release;
+mod sys;
+mod sysctl;
+
+pub use capabilities::missing_capabilities;
+pub use lock::{LockError, VipLock};
+pub use platform::{LinuxPlatform, StartError};
+pub use process::{ProcessHandle, ProcessRunner};

@@ -1,0 +1,168 @@
+//! Address operations and dumps, on a thread of their own.
+//!
+//! The kernel carries out a netlink request inside `sendmsg`, behind a lock that anybody on the host
+//! may hold. So it is never done on the thread that sends adverts.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use netlink_packet_core::NetlinkPayload;
+use openproxy_core::io::{
+    AddressError, AddressOperation, AddressRequest, Completion, InterfaceIndex, KernelSnapshot,
+};
+use rtnetlink::Handle;
+use tokio::sync::mpsc;
+
+use crate::netlink;
+use crate::ownership::Ownership;
+
+/// How many requests may wait: each router has one per VIP under way at most.
+const QUEUE_MAX: usize = 65_536;
+/// How many requests are sent before their answers are read.
+const BATCH_MAX: usize = 64;
+
+enum Job {
+    Address(AddressRequest),
+    Dump,
+}
+
+/// The way to the worker; the worker ends with it.
+#[derive(Debug)]
+pub(crate) struct NetlinkWorker {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Address(request) => request.fmt(f),
+            Self::Dump => f.write_str("Dump"),
+        }
+    }
+}
+
+impl NetlinkWorker {
+    /// Starts the thread.
+    pub(crate) fn start(
+        ownership: Arc<Ownership>,
+        completions: mpsc::Sender<Completion>,
+    ) -> io::Result<Self> {
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        // The socket belongs to the network namespace of the thread that opens it: this one.
+        let (connection, handle, _) = {
+            let _guard = runtime.enter();
+            rtnetlink::new_connection()?
+        };
+        thread::Builder::new().name("netlink".to_owned()).spawn(move || {
+            runtime.spawn(connection);
+            runtime.block_on(work(handle, queue, &ownership, &completions));
+        })?;
+        Ok(Self { jobs })
+    }
+
+    /// Begins an operation on an address; an error if the worker can't take it.
+    pub(crate) fn operate(&self, request: AddressRequest) -> Result<(), AddressError> {
+        let full = |_| AddressError::Other("the netlink queue is full".to_owned());
+        self.jobs.try_send(Job::Address(request)).map_err(full)
+    }
+
+    /// Begins a dump; whether the worker could take it.
+    pub(crate) fn dump(&self) -> bool {
+        self.jobs.try_send(Job::Dump).is_ok()
+    }
+}
+
+async fn work(
+    handle: Handle,
+    mut queue: mpsc::Receiver<Job>,
+    ownership: &Ownership,
+    completions: &mpsc::Sender<Completion>,
+) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        // All are sent first, then all answers are read: the kernel keeps their order.
+        let mut awaited = Vec::with_capacity(batch.len());
+        for job in batch.drain(..) {
+            match job {
+                Job::Address(request) => {
+                    if let AddressOperation::Add(_) | AddressOperation::Renew(_) = request.operation
+                    {
+                        ownership.adding(request.index, request.vip);
+                    }
+                    let answer = handle.clone().request(netlink::operation(&request));
+                    awaited.push((Some(request), answer.ok()));
+                }
+                Job::Dump => awaited.push((None, None)),
+            }
+        }
+        for (request, answer) in awaited {
+            let completion = match (request, answer) {
+                (None, _) => Completion::Dump(dump(&handle, ownership).await),
+                (Some(request), None) => {
+                    let gone = AddressError::Other("the netlink socket is closed".to_owned());
+                    Completion::Address(request.router, request.generation, Err(gone))
+                }
+                (Some(request), Some(mut answer)) => {
+                    let mut result = Ok(());
+                    while let Some(message) = answer.next().await {
+                        if let NetlinkPayload::Error(error) = message.payload
+                            && error.raw_code() != 0
+                        {
+                            result = Err(netlink::address_error(error.raw_code()));
+                        }
+                    }
+                    if request.operation == AddressOperation::Remove {
+                        ownership.removed(request.index, request.vip);
+                    }
+                    Completion::Address(request.router, request.generation, result)
+                }
+            };
+            if completions.send(completion).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Reads all links and addresses; `None` if the kernel didn't let us.
+pub(crate) async fn dump(handle: &Handle, ownership: &Ownership) -> Option<KernelSnapshot> {
+    let links = handle.link().get().execute().try_collect::<Vec<_>>().await;
+    let addresses = handle.address().get().execute().try_collect::<Vec<_>>().await;
+    match (links, addresses) {
+        (Ok(links), Ok(addresses)) => Some(KernelSnapshot {
+            links: links.iter().filter_map(netlink::link).collect(),
+            addresses: addresses.iter().filter_map(|m| netlink::address(m, ownership)).collect(),
+        }),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::warn!("cannot read links and addresses: {error}");
+            None
+        }
+    }
+}
+
+/// Carries out one operation and waits for it; for `openproxy release`.
+pub(crate) async fn operate_now(
+    handle: &Handle,
+    request: &AddressRequest,
+) -> Result<(), AddressError> {
+    let answer = handle.clone().request(netlink::operation(request));
+    let Ok(mut answer) = answer else {
+        return Err(AddressError::Other("the netlink socket is closed".to_owned()));
+    };
+    while let Some(message) = answer.next().await {
+        if let NetlinkPayload::Error(error) = message.payload
+            && error.raw_code() != 0
+        {
+            return Err(netlink::address_error(error.raw_code()));
+        }
+    }
+    Ok(())
+}
+
+/// The name of an interface in a snapshot.
+pub(crate) fn name_of(snapshot: &KernelSnapshot, index: InterfaceIndex) -> Option<&str> {
+    snapshot.links.iter().find(|link| link.index == index).map(|link| &*link.name)
+}
