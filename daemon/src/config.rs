@@ -28,7 +28,7 @@ use toml::de::DeTable;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
 use pooler::{DEFAULT_RENEW_INTERVAL, Rest};
-use report::Report;
+use report::{Lines, Report};
 use router::Draft;
 use table::Table;
 
@@ -67,7 +67,7 @@ pub fn load_bytes(path: &str, bytes: &[u8]) -> Result<Loaded, Vec<Diagnostic>> {
             Err(vec![Diagnostic {
                 severity: Severity::Error,
                 file: path.into(),
-                position: Some(report::position(&good, good.len())),
+                position: Some(Lines::new(&good).position(good.len())),
                 key: None,
                 value: None,
                 message: "this byte is not part of a UTF-8 text".to_owned(),

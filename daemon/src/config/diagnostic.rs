@@ -42,6 +42,7 @@ pub struct Diagnostic {
 
 impl fmt::Display for Diagnostic {
     /// One line: `FILE:LINE:COLUMN: KEY = VALUE: MESSAGE`, with the severity unless it's an error.
+    /// The alternate form (`{:#}`) is without the severity, for a log that has its own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
         if let Some(Position { line, column }) = self.position {
@@ -49,6 +50,7 @@ impl fmt::Display for Diagnostic {
         }
         f.write_str(match self.severity {
             Severity::Error => ": ",
+            Severity::Warning | Severity::Info if f.alternate() => ": ",
             Severity::Warning => ": warning: ",
             Severity::Info => ": info: ",
         })?;

@@ -1,7 +1,7 @@
 //! The names of all keys that are OpenProxy's own, and what they allow.
 //!
-//! The texts are those of diagnostics ("must be …") and of the table in `docs/configuration.md`; a
-//! test compares the two.
+//! The texts are those of diagnostics ("must be …") and of the table in `docs/configuration.md`;
+//! a test compares the two.
 
 /// A key and what it allows.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! The rest of the file: the pooler's keys are accepted, those that are ours among them are
 //! checked, and what looks like a misspelt one of ours is told.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::keys::{self, Key, nearest};
@@ -26,6 +27,8 @@ pub(super) struct Rest<'d> {
     pub(super) pools: usize,
     /// The keys and tables that are not ours, with `*` for names that users choose.
     foreign: Vec<String>,
+    /// The same, to find repeated ones.
+    told: BTreeSet<String>,
 }
 
 impl<'d> Rest<'d> {
@@ -142,7 +145,7 @@ impl<'d> Rest<'d> {
     }
 
     fn add_foreign(&mut self, name: String) {
-        if !self.foreign.contains(&name) {
+        if self.told.insert(name.clone()) {
             self.foreign.push(name);
         }
     }

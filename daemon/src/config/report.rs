@@ -24,14 +24,14 @@ pub(super) struct Spot {
 #[derive(Debug)]
 pub(super) struct Report<'t> {
     file: Arc<str>,
-    text: &'t str,
+    lines: Lines<'t>,
     /// With the offset that they are sorted by.
     found: Vec<(usize, Diagnostic)>,
 }
 
 impl<'t> Report<'t> {
     pub(super) fn new(file: &str, text: &'t str) -> Self {
-        Self { file: file.into(), text, found: Vec::new() }
+        Self { file: file.into(), lines: Lines::new(text), found: Vec::new() }
     }
 
     /// The value at `spot` is not allowed: `message` says what is.
@@ -71,7 +71,7 @@ impl<'t> Report<'t> {
             Diagnostic {
                 severity: Severity::Error,
                 file: Arc::clone(&self.file),
-                position: Some(position(self.text, span.start)),
+                position: Some(self.lines.position(span.start)),
                 key: None,
                 value: None,
                 message: message.to_owned(),
@@ -81,7 +81,7 @@ impl<'t> Report<'t> {
 
     /// The line on which an offset is, from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
-        position(self.text, offset).line
+        self.lines.position(offset).line
     }
 
     /// Drops all but the errors in values, and those too on lines for which `keep` is false.
@@ -111,13 +111,13 @@ impl<'t> Report<'t> {
     }
 
     fn push(&mut self, severity: Severity, spot: &Spot, message: String) {
-        let value = spot.is_value.then(|| self.text.get(spot.span.clone())).flatten();
+        let value = spot.is_value.then(|| self.lines.text.get(spot.span.clone())).flatten();
         self.found.push((
             spot.span.start,
             Diagnostic {
                 severity,
                 file: Arc::clone(&self.file),
-                position: Some(position(self.text, spot.span.start)),
+                position: Some(self.lines.position(spot.span.start)),
                 key: Some(spot.key.clone()),
                 value: value.map(shorten),
                 message,
@@ -126,15 +126,29 @@ impl<'t> Report<'t> {
     }
 }
 
-/// The line and column of a byte offset.
-pub(super) fn position(text: &str, offset: usize) -> Position {
-    let offset = text.floor_char_boundary(offset);
-    let before = text.get(..offset).unwrap_or(text);
-    let before = before.strip_prefix('\u{feff}').unwrap_or(before);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    Position {
-        line: before.matches('\n').count() + 1,
-        column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+/// A text whose lines have been found.
+#[derive(Debug)]
+pub(super) struct Lines<'t> {
+    text: &'t str,
+    /// The offset of each line's first byte.
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        // A byte order mark is no column.
+        let first = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let further = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        Self { text, starts: std::iter::once(first).chain(further).collect() }
+    }
+
+    /// The line and column of a byte offset.
+    pub(super) fn position(&self, offset: usize) -> Position {
+        let offset = self.text.floor_char_boundary(offset);
+        let line = self.starts.partition_point(|start| *start <= offset).max(1);
+        let start = self.starts.get(line - 1).copied().unwrap_or_default();
+        let before = self.text.get(start..offset).unwrap_or_default();
+        Position { line, column: before.chars().count() + 1 }
     }
 }
 

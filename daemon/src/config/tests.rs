@@ -3,6 +3,7 @@
 mod docs;
 mod errors;
 mod samples;
+mod single_values;
 mod warnings;
 
 use super::{Diagnostic, Loaded, Severity, load};

@@ -7,7 +7,7 @@ use openproxy_core::vrrp::{
     Check, ChecksumForm, Family, HookFailure, IntervalMismatch, Preempt, Transport, Version, Weight,
 };
 
-use super::{good_with, lines, loaded, render};
+use super::{good_with, lines, load, loaded, render};
 
 const DOCUMENTED: &str = r#"
 [general.virtual_router]
@@ -163,4 +163,44 @@ fn files_of_other_systems_are_read_the_same() {
           must be a whole number from 1 to 255"]
     );
     assert_eq!(loaded(&good_with("priority = 0x96")).routers[0].priority.get(), 150);
+}
+
+#[test]
+fn no_damage_to_a_file_makes_the_parser_panic() {
+    let router = good_with(
+        "version = 3\nadvert_int = 1.5\nunicast_peers = [ \"192.0.2.7\" ]\n\
+         track = [ { tcp = \"127.0.0.1:6432\", weight = -100 } ]",
+    );
+    let text = format!("{router}[general]\nrenew_interval = 5_00\n[pools.p.shards.0]\na = 1\n");
+    for (offset, _) in text.char_indices() {
+        let (before, after) = text.split_at(offset);
+        let rest = after.get(1..).unwrap_or_default();
+        for junk in ["", "\"", "[", "]", "\n", "=", "é", "\0", "9", "-", ".", "{", "'''"] {
+            for damaged in [format!("{before}{junk}{rest}"), format!("{before}{junk}{after}")] {
+                match load("openproxy.toml", &damaged) {
+                    Ok(loaded) => assert!(loaded.routers.len() <= 1),
+                    Err(found) => assert!(!found.is_empty()),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_no_overflow() {
+    for open in ["[", "{a=", "a."] {
+        let found = load("openproxy.toml", &format!("a = {}", open.repeat(100_000)));
+        assert!(!found.expect_err("not TOML").is_empty());
+    }
+}
+
+#[test]
+fn many_routers_load_quickly() {
+    let router = |vrid: u8| {
+        let vips: Vec<_> = (1..=255).map(|host| format!("\"10.1.{vrid}.{host}/16\"")).collect();
+        good_with(&format!("router_id = {vrid}\nvip_addresses = [ {} ]", vips.join(", ")))
+            .replace("[general.virtual_router]", "[[general.virtual_router]]")
+    };
+    let text: String = (1..=255).map(router).collect();
+    assert_eq!(loaded(&text).routers.len(), 255);
 }

@@ -25,10 +25,8 @@ fn a_priority_above_192_at_one_second_may_leave_two_holders() {
         ),
         (
             "advert_int = 1\npriority = 200\nlease = false",
-            &[
-                "openproxy.toml:7:9: warning: general.virtual_router.lease = false: leaves the VIPs \
-               on a node whose process is killed, hangs or is stopped",
-            ],
+            &["openproxy.toml:7:9: warning: general.virtual_router.lease = false: leaves the \
+               VIPs on a node whose process is killed, hangs or is stopped"],
         ),
     ]);
 }
@@ -106,10 +104,8 @@ fn keys_without_effect_are_told() {
         ),
         (
             "group = \"db\"",
-            &[
-                "openproxy.toml:7:9: warning: general.virtual_router.group = \"db\": has no effect: \
-               no other router is in group \"db\"",
-            ],
+            &["openproxy.toml:7:9: warning: general.virtual_router.group = \"db\": has no \
+               effect: no other router is in group \"db\""],
         ),
     ]);
 }
