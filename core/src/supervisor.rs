@@ -11,6 +11,8 @@ mod groups;
 mod ports;
 mod receive;
 mod reload;
+#[cfg(test)]
+mod tests;
 mod uplinks;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -119,8 +119,8 @@ fn rolling_change(routers: &[RouterConfig]) -> &'static str {
     }
     if v2.all(|router| router.interval_mismatch == IntervalMismatch::Hold) {
         "\nTo change advert_int of version 2 on running nodes: first the BACKUPs, the lowest \
-         priority first, the MASTER last.\nA node that hears a better one with another advert_int holds \
-         off meanwhile; keepalived doesn't, stop it first.\n"
+         priority first, the MASTER last.\nA node that hears a better one with another advert_int \
+         holds off meanwhile; keepalived doesn't, stop it first.\n"
     } else {
         "\nTo change advert_int of version 2 on running nodes: stop all but one first. With \
          v2_interval_mismatch = \"discard\"\ntwo nodes with different values are both MASTER.\n"

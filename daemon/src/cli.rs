@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::lab::LabArgs;
+
 /// Keeps virtual IPs on one healthy node of several, by VRRP.
 ///
 /// Without a command it runs the virtual routers of FILE until SIGTERM or SIGINT, and then releases
@@ -40,7 +42,8 @@ pub(crate) enum Command {
     Check(FileArg),
     /// Take off VIPs that a dead daemon left on this node
     Release(ReleaseArgs),
-    // `openproxy lab` goes here: Lab(Box<crate::lab::LabArgs>)
+    /// Run a cluster in network namespaces on this machine, with faults; needs no root
+    Lab(Box<LabArgs>),
 }
 
 /// Options of `openproxy release`.

@@ -8,7 +8,7 @@ mod check;
 mod cli;
 mod exit;
 mod file;
-// `openproxy lab` goes here: mod lab;
+mod lab;
 mod linux;
 mod logging;
 mod privileges;
@@ -25,6 +25,6 @@ fn main() -> ExitCode {
         None => run::run(&cli.file.path).into(),
         Some(Command::Check(file)) => check::run(&file.path).into(),
         Some(Command::Release(args)) => release::run(&args).into(),
-        // `openproxy lab` goes here: Some(Command::Lab(args)) => lab::run(*args),
+        Some(Command::Lab(args)) => lab::run(*args),
     }
 }

@@ -176,8 +176,11 @@ impl Vips {
         self.reconcile(kernel);
     }
 
-    /// Renews the lease of everything held.
+    /// Renews the lease of everything held. While the VIPs wait for a hook, nothing is.
     pub(super) fn renew(&mut self, kernel: &mut Kernel<'_>, lifetime: Lifetime) {
+        if self.wanted.is_none() {
+            return;
+        }
         self.wanted = Some(lifetime);
         for entry in &mut self.entries {
             entry.renew = entry.present;

@@ -1,0 +1,234 @@
+//! Addresses, leases, leftovers and refusals.
+
+use super::node::*;
+use crate::event::EventKind;
+use crate::io::{Address, AddressError, Command, KernelEvent, MacAddress, Output};
+use crate::time::Duration;
+use crate::vrrp::RouterConfig;
+use crate::vrrp::StateName::{Backup, Initialize, Master};
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn master() -> Node {
+    let mut node = Node::start(vec![config(100)]);
+    node.run(ms(3_700));
+    assert_eq!(node.state(), Master);
+    node
+}
+
+#[test]
+fn a_lease_is_renewed_with_every_advert_and_only_then() {
+    let mut node = master();
+    node.run(ms(10_000));
+    let from = node.log.len();
+    node.run(ms(10_000));
+    let words = node.words_since(from);
+    let adverts = words.iter().filter(|word| *word == "advert 100").count();
+    let renewals = words.iter().filter(|word| *word == "renew").count();
+    assert_eq!((adverts, renewals), (10, 10));
+}
+
+#[test]
+fn below_a_second_renewals_are_a_quarter_of_a_second_apart() {
+    let mut fast = config(100);
+    fast.version = crate::vrrp::Version::V3;
+    fast.interval = centis(1);
+    let mut node = Node::start(vec![fast]);
+    node.run(ms(1_000));
+    let from = node.log.len();
+    node.run(ms(10_000));
+    let renewals = node.words_since(from).iter().filter(|word| *word == "renew").count();
+    assert!((38..=40).contains(&renewals), "{renewals} renewals in 10 s");
+}
+
+#[test]
+fn a_vip_that_somebody_removes_is_put_back_and_announced() {
+    let mut node = master();
+    let (from, position) = (node.now, node.log.len());
+    node.take_away(ip(VIP));
+    assert_eq!(node.words_since(position), ["add", "announce"]);
+    assert!(node.vip().is_some());
+    assert_eq!(node.router().counters().vips_taken_away, 1);
+    assert_eq!(node.announced_since(from), 1);
+}
+
+#[test]
+fn a_vip_that_was_there_is_converted_to_a_lease() {
+    let mut node = Node::start_with(
+        vec![config(100)],
+        vec![link(true)],
+        vec![address(OWN, 24), address(VIP, 24)],
+    );
+    let foreign = |kind: &&EventKind| matches!(kind, EventKind::VipForeign(..));
+    assert!(node.events().iter().any(foreign), "a second holder that nobody else reports");
+    assert!(node.vip().is_some(), "what isn't ours stays");
+    node.run(ms(3_700));
+    let vip = *node.vip().expect("the VIP");
+    assert_eq!((vip.ours, vip.valid_secs), (true, Some(2)));
+    assert!(node.events().iter().any(|kind| matches!(kind, EventKind::VipConverted(..))));
+}
+
+#[test]
+fn the_same_address_with_another_prefix_is_removed_at_promotion() {
+    let mut node = Node::start_with(
+        vec![config(100)],
+        vec![link(true)],
+        vec![address(OWN, 24), address(VIP, 32)],
+    );
+    node.run(ms(3_700));
+    let prefixes: Vec<_> =
+        node.addresses.iter().filter(|a| a.ip == ip(VIP)).map(|a| a.prefix_len).collect();
+    assert_eq!(prefixes, [24]);
+}
+
+#[test]
+fn leftovers_are_removed_before_listening_and_nothing_else() {
+    let leftover = Address { ours: true, valid_secs: Some(2), ..address(VIP, 24) };
+    let old = Address { ours: true, ..address("10.0.0.222", 24) };
+    let node = Node::start_with(
+        vec![config(100)],
+        vec![link(true)],
+        vec![address(OWN, 24), leftover, old, address("10.0.0.77", 24)],
+    );
+    let left: Vec<_> = node.addresses.iter().map(|address| address.ip).collect();
+    assert_eq!(left, [ip(OWN), ip("10.0.0.77")]);
+    let position_of = |wanted: fn(&Output) -> bool| {
+        node.log.iter().position(|(_, output)| wanted(output)).expect("it was put out")
+    };
+    let removed = position_of(|output| matches!(output, Output::Address(_)));
+    let opened = position_of(|output| matches!(output, Output::OpenSocket(..)));
+    assert!(removed < opened);
+}
+
+#[test]
+fn an_owner_keeps_its_leftover() {
+    let leftover = Address { ours: true, valid_secs: Some(2), ..address(VIP, 24) };
+    let node =
+        Node::start_with(vec![config(255)], vec![link(true)], vec![address(OWN, 24), leftover]);
+    assert!(!node.words_since(0).contains(&"remove".to_owned()));
+    assert!(node.words_since(0).contains(&"announce".to_owned()));
+}
+
+#[test]
+fn a_refused_vip_makes_a_master_step_down_for_longer_each_time() {
+    let mut node = Node::start(vec![config(100)]);
+    node.refuse.insert(ip(VIP), AddressError::Other("IPv6 is disabled".to_owned()));
+    let position = node.log.len();
+    node.run(ms(3_610));
+    assert_eq!(node.state(), Initialize);
+    assert_eq!(node.words_since(position), ["advert 100", "add", "advert 0"]);
+    node.run(ms(1_001));
+    assert_eq!(node.state(), Backup);
+    // Another MASTER has its turn, and goes.
+    node.hear(&advert(HIGH, 200));
+    node.run(ms(3_610));
+    assert_eq!(node.state(), Initialize);
+    node.run(ms(1_900));
+    assert_eq!(node.state(), Initialize, "two seconds this time");
+}
+
+#[test]
+fn nobody_else_takes_the_role_so_what_can_be_held_is_held() {
+    let mut two = config(100);
+    two.vips = [vip("10.0.0.200/24"), vip("10.0.0.201/24")].into();
+    let mut node = Node::start(vec![two]);
+    node.refuse.insert(ip("10.0.0.201"), AddressError::Other("no".to_owned()));
+    node.run(ms(3_610 + 1_000 + 3_610 + 10));
+    assert_eq!(node.state(), Master);
+    assert!(node.vip().is_some());
+    let in_part = |kind: &&EventKind| matches!(kind, EventKind::ServingInPart(_));
+    assert_eq!(node.events().iter().filter(|kind| in_part(kind)).count(), 1);
+    node.refuse.clear();
+    node.run(ms(2_100));
+    assert_eq!(node.router().held().count(), 2, "the rest is tried again");
+}
+
+#[test]
+fn a_vip_that_came_before_the_hosts_address_is_put_behind_it() {
+    let mut node = master();
+    // The host's address is deleted and added again: the VIP is primary now.
+    node.addresses.retain(|address| address.ip != ip(OWN));
+    for vip in &mut node.addresses {
+        vip.secondary = false;
+    }
+    let vip = *node.vip().expect("the VIP");
+    let change = crate::io::AddressChange::Present(vip);
+    node.inbox.events.push_back(KernelEvent::Address(change));
+    let position = node.log.len();
+    node.put(Address { secondary: true, ..address(OWN, 24) });
+    let words = node.words_since(position);
+    assert!(words.windows(2).any(|pair| pair == ["remove", "add"]), "{words:?}");
+    assert_eq!(node.state(), Master);
+}
+
+#[test]
+fn lost_events_are_made_up_for_by_a_dump() {
+    let mut node = master();
+    node.addresses.retain(|address| address.ip != ip(VIP));
+    node.inbox.events.push_back(KernelEvent::Overrun);
+    node.turns();
+    assert!(node.vip().is_some(), "the VIP that vanished unseen is back");
+    assert!(node.events().contains(&&EventKind::NetlinkOverrun));
+}
+
+#[test]
+fn a_claim_of_our_vip_by_another_is_answered_once_a_second() {
+    let mut node = master();
+    node.run(ms(10_000));
+    let from = node.now;
+    let rival = MacAddress([2, 0, 0, 0, 0, 9]);
+    for _ in 0..500 {
+        node.inbox.claims.push_back((INDEX, ip(VIP), rival));
+        node.turns();
+        node.run(ms(1));
+    }
+    assert_eq!(node.announced_since(from), 1);
+    assert_eq!(node.router().counters().vips_claimed, 500);
+    let watched = |(_, output): &&(crate::time::Instant, Output)| matches!(output, Output::WatchClaims(watch) if watch.addresses == [ip(VIP)]);
+    assert!(node.log.iter().any(|entry| watched(&entry)));
+}
+
+#[test]
+fn vips_that_leave_the_file_leave_the_interface_and_the_rest_stays() {
+    let mut two = config(100);
+    two.vips = [vip("10.0.0.200/24"), vip("10.0.0.201/24")].into();
+    let mut node = Node::start(vec![two]);
+    node.run(ms(3_700));
+    let position = node.log.len();
+    let other = RouterConfig { vips: [vip("10.0.0.201/24")].into(), ..config(100) };
+    node.inbox.commands.push_back(Command::Reload(vec![other]));
+    node.turns();
+    assert_eq!(node.words_since(position), ["remove"]);
+    assert_eq!(node.state(), Master);
+    assert!(node.vip().is_none());
+}
+
+#[test]
+fn a_router_that_leaves_the_file_says_so_and_is_gone() {
+    let mut node = master();
+    let position = node.log.len();
+    node.inbox.commands.push_back(Command::Reload(Vec::new()));
+    node.turns();
+    assert_eq!(node.words_since(position), ["advert 0", "remove"]);
+    assert!(node.supervisor.routers().is_empty());
+    assert!(!node.supervisor.is_finished(), "the daemon goes on");
+}
+
+#[test]
+fn a_router_recovers_when_its_interface_comes_back_under_another_number() {
+    let mut node = master();
+    node.links.clear();
+    node.addresses.clear();
+    node.inbox.events.push_back(KernelEvent::LinkGone(INDEX));
+    node.turns();
+    assert_eq!(node.state(), Initialize);
+    let index = crate::io::InterfaceIndex(7);
+    let again = crate::io::Link { index, ..link(true) };
+    node.inbox.events.push_back(KernelEvent::Link(again));
+    node.put(Address { index, ..address(OWN, 24) });
+    assert_eq!(node.state(), Backup);
+    node.run(ms(3_700));
+    assert_eq!(node.vip().map(|vip| vip.index), Some(index));
+}

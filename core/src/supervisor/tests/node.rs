@@ -1,0 +1,400 @@
+//! A host for one supervisor: a kernel that does what it is told unless told otherwise, and a
+//! network into which tests put packets.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::super::Supervisor;
+use crate::event::EventKind;
+use crate::io::*;
+use crate::time::{Duration, Instant};
+use crate::vrrp::*;
+
+pub(super) const INDEX: InterfaceIndex = InterfaceIndex(2);
+pub(super) const OWN: &str = "10.0.0.5";
+pub(super) const VIP: &str = "10.0.0.200";
+pub(super) const LOW: &str = "10.0.0.1";
+pub(super) const HIGH: &str = "10.0.0.9";
+
+pub(super) fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+pub(super) fn vip(text: &str) -> Vip {
+    let (ip, prefix_len) = text.split_once('/').expect("a prefix length");
+    Vip { ip: self::ip(ip), prefix_len: prefix_len.parse().expect("a number") }
+}
+
+pub(super) fn priority(number: u8) -> Priority {
+    Priority::new(number).expect("in range")
+}
+
+pub(super) fn centis(number: u16) -> AdverInterval {
+    AdverInterval::from_centis(number).expect("in range")
+}
+
+/// Version 2, VRID 50, 1 s, one VIP.
+pub(super) fn config(number: u8) -> RouterConfig {
+    RouterConfig {
+        key: RouterKey {
+            interface: "eth0".into(),
+            vrid: Vrid::new(50).expect("in range"),
+            family: Family::V4,
+        },
+        version: Version::V2,
+        priority: priority(number),
+        interval: centis(100),
+        vips: [vip("10.0.0.200/24")].into(),
+        transport: Transport::Multicast,
+        preempt: Preempt::After(Duration::ZERO),
+        checksum: ChecksumForm::PseudoHeader,
+        interval_mismatch: IntervalMismatch::Hold,
+        strict: false,
+        lease: true,
+        garp_refresh: Some(Duration::from_secs(60)),
+        hooks: HookConfig {
+            pre_promote: None,
+            pre_demote: None,
+            timeout: Duration::from_secs(10),
+            on_failure: HookFailure::Continue,
+        },
+        track: Vec::new(),
+        group: None,
+    }
+}
+
+pub(super) fn address(text: &str, prefix_len: u8) -> Address {
+    Address {
+        index: INDEX,
+        ip: ip(text),
+        prefix_len,
+        ours: false,
+        secondary: false,
+        tentative: false,
+        valid_secs: None,
+        protocol: 0,
+    }
+}
+
+pub(super) fn link(running: bool) -> Link {
+    let mac = Some(MacAddress([2, 0, 0, 0, 0, 5]));
+    Link { index: INDEX, name: "eth0".into(), running, mac }
+}
+
+/// An advert as a test writes it.
+#[derive(Clone, Debug)]
+pub(super) struct Advert {
+    pub(super) source: &'static str,
+    pub(super) priority: u8,
+    pub(super) version: Version,
+    pub(super) interval: AdverInterval,
+    pub(super) ttl: u8,
+    pub(super) destination: IpAddr,
+    pub(super) vips: Arc<[Vip]>,
+}
+
+pub(super) fn advert(source: &'static str, priority: u8) -> Advert {
+    Advert {
+        source,
+        priority,
+        version: Version::V2,
+        interval: centis(100),
+        ttl: 255,
+        destination: MULTICAST_V4.into(),
+        vips: [vip("10.0.0.200/24")].into(),
+    }
+}
+
+impl Advert {
+    pub(super) fn packet(&self) -> Vec<u8> {
+        let advert = Advertisement {
+            version: self.version,
+            vrid: Vrid::new(50).expect("in range"),
+            priority: AdvertPriority::from_wire(self.priority),
+            interval: self.interval,
+            checksum: ChecksumForm::PseudoHeader,
+            addresses: Arc::clone(&self.vips),
+        };
+        let mut buffer = AdvertBuffer::new();
+        let payload = advert.encode(ip(self.source), self.destination, &mut buffer);
+        let octets = |address: IpAddr| match address {
+            IpAddr::V4(address) => address.octets(),
+            IpAddr::V6(_) => panic!("an IPv4 packet"),
+        };
+        let len = u16::try_from(20 + payload.len()).expect("short").to_be_bytes();
+        let mut packet = vec![0x45, 0xc0, len[0], len[1], 0, 0, 0, 0, self.ttl, PROTOCOL, 0, 0];
+        packet.extend(octets(ip(self.source)));
+        packet.extend(octets(self.destination));
+        packet.extend(payload);
+        packet
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct TestInbox {
+    pub(super) events: VecDeque<KernelEvent>,
+    pub(super) packets: VecDeque<(SocketId, Instant, Vec<u8>)>,
+    pub(super) claims: VecDeque<(InterfaceIndex, IpAddr, MacAddress)>,
+    pub(super) completions: VecDeque<Completion>,
+    pub(super) commands: VecDeque<Command>,
+    current: Vec<u8>,
+}
+
+impl Inbox for TestInbox {
+    fn next_kernel_event(&mut self) -> Option<KernelEvent> {
+        self.events.pop_front()
+    }
+
+    fn next_arrival(&mut self) -> Option<Arrival<'_>> {
+        let (socket, at, packet) = self.packets.pop_front()?;
+        self.current = packet;
+        Some(Arrival { socket, at, datagram: Datagram::V4(&self.current) })
+    }
+
+    fn next_completion(&mut self) -> Option<Completion> {
+        self.completions.pop_front()
+    }
+
+    fn next_claim(&mut self) -> Option<(InterfaceIndex, IpAddr, MacAddress)> {
+        self.claims.pop_front()
+    }
+
+    fn next_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+}
+
+/// A supervisor and its host.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) supervisor: Supervisor,
+    pub(super) inbox: TestInbox,
+    pub(super) now: Instant,
+    pub(super) links: Vec<Link>,
+    pub(super) addresses: Vec<Address>,
+    pub(super) sockets: Vec<SocketId>,
+    /// Answers to address operations that aren't `Ok`.
+    pub(super) refuse: BTreeMap<IpAddr, AddressError>,
+    pub(super) send_error: Option<SendError>,
+    /// Hooks and checks are answered by the test.
+    pub(super) hooks: Vec<HookRun>,
+    pub(super) killed: Vec<HookId>,
+    pub(super) checks: Vec<CheckId>,
+    /// All outputs, with their times.
+    pub(super) log: Vec<(Instant, Output)>,
+}
+
+impl Node {
+    /// A host with one interface; the first turns have been taken.
+    pub(super) fn start(configs: Vec<RouterConfig>) -> Self {
+        Self::start_with(configs, vec![link(true)], vec![address(OWN, 24)])
+    }
+
+    pub(super) fn start_with(
+        configs: Vec<RouterConfig>,
+        links: Vec<Link>,
+        addresses: Vec<Address>,
+    ) -> Self {
+        let mut node = Self {
+            supervisor: Supervisor::new(configs),
+            inbox: TestInbox::default(),
+            now: Instant::from_millis(1_000_000),
+            links,
+            addresses,
+            sockets: Vec::new(),
+            refuse: BTreeMap::new(),
+            send_error: None,
+            hooks: Vec::new(),
+            killed: Vec::new(),
+            checks: Vec::new(),
+            log: Vec::new(),
+        };
+        node.turns();
+        node
+    }
+
+    /// Turns until nothing comes back at once.
+    pub(super) fn turns(&mut self) {
+        for _ in 0..100 {
+            self.supervisor.turn(self.now, &mut self.inbox);
+            while let Some(output) = self.supervisor.poll_output() {
+                self.log.push((self.now, output.clone()));
+                self.perform(output);
+            }
+            if self.inbox.completions.is_empty() && self.inbox.events.is_empty() {
+                return;
+            }
+        }
+        panic!("the supervisor is never done: {:?}", self.log.last());
+    }
+
+    /// Lets time pass, with a turn whenever one is due.
+    pub(super) fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.supervisor.poll_timeout() <= end {
+            self.now = self.now.max(self.supervisor.poll_timeout());
+            self.turns();
+        }
+        self.now = end;
+    }
+
+    /// Time passes while the process is stopped.
+    pub(super) fn freeze(&mut self, span: Duration) {
+        self.now = self.now + span;
+    }
+
+    pub(super) fn hear(&mut self, advert: &Advert) {
+        self.hear_bytes(advert.packet());
+    }
+
+    pub(super) fn hear_bytes(&mut self, packet: Vec<u8>) {
+        let socket = *self.sockets.last().expect("an open socket");
+        self.inbox.packets.push_back((socket, self.now, packet));
+        self.turns();
+    }
+
+    pub(super) fn state(&self) -> StateName {
+        self.supervisor.routers().first().expect("a router").state()
+    }
+
+    pub(super) fn router(&self) -> &VirtualRouter {
+        self.supervisor.routers().first().expect("a router")
+    }
+
+    /// The VIP as the kernel has it.
+    pub(super) fn vip(&self) -> Option<&Address> {
+        self.addresses.iter().find(|address| address.ip == ip(VIP))
+    }
+
+    /// Adverts sent since `from`: time, priority and interval.
+    pub(super) fn sent_since(&self, from: Instant) -> Vec<(Instant, u8, AdverInterval)> {
+        let sent = self.log.iter().filter(|(at, _)| *at >= from).filter_map(|(at, output)| {
+            let Output::SendAdvert(send) = output else { return None };
+            Some((*at, send.advert.priority.to_wire(), send.advert.interval))
+        });
+        sent.collect()
+    }
+
+    pub(super) fn events(&self) -> Vec<&EventKind> {
+        let events = self.log.iter().filter_map(|(_, output)| match output {
+            Output::Event(event) => Some(&event.kind),
+            _ => None,
+        });
+        events.collect()
+    }
+
+    pub(super) fn announced_since(&self, from: Instant) -> usize {
+        let announced =
+            |(at, o): &&(Instant, Output)| *at >= from && matches!(o, Output::Announce(_));
+        self.log.iter().filter(announced).count()
+    }
+
+    /// Outputs in short words, events left out.
+    pub(super) fn words_since(&self, position: usize) -> Vec<String> {
+        let words = self.log.iter().skip(position).filter_map(|(_, output)| match output {
+            Output::SendAdvert(send) => Some(format!("advert {}", send.advert.priority)),
+            Output::Address(request) => Some(match request.operation {
+                AddressOperation::Add(_) => "add".to_owned(),
+                AddressOperation::Renew(_) => "renew".to_owned(),
+                AddressOperation::Remove => "remove".to_owned(),
+            }),
+            Output::Announce(_) => Some("announce".to_owned()),
+            Output::RunHook(run) => Some(format!("hook {}", run.new_state)),
+            _ => None,
+        });
+        words.collect()
+    }
+
+    pub(super) fn change_link(&mut self, running: bool) {
+        self.links = vec![link(running)];
+        self.inbox.events.push_back(KernelEvent::Link(link(running)));
+        self.turns();
+    }
+
+    /// Somebody else removes an address.
+    pub(super) fn take_away(&mut self, gone: IpAddr) {
+        let Some(position) = self.addresses.iter().position(|a| a.ip == gone) else { return };
+        let address = self.addresses.remove(position);
+        self.inbox.events.push_back(KernelEvent::Address(AddressChange::Gone(address)));
+        self.turns();
+    }
+
+    pub(super) fn put(&mut self, address: Address) {
+        self.addresses.push(address);
+        self.inbox.events.push_back(KernelEvent::Address(AddressChange::Present(address)));
+        self.turns();
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Dump => {
+                let (links, addresses) = (self.links.clone(), self.addresses.clone());
+                let snapshot = KernelSnapshot { links, addresses };
+                self.inbox.completions.push_back(Completion::Dump(Some(snapshot)));
+            }
+            Output::OpenSocket(id, _) => {
+                self.sockets.push(id);
+                self.inbox.completions.push_back(Completion::Socket(id, Ok(())));
+            }
+            Output::SendAdvert(send) => {
+                let result = self.send_error.clone().map_or(Ok(()), Err);
+                let sent = Completion::AdvertSent(send.router, send.generation, result);
+                self.inbox.completions.push_back(sent);
+            }
+            Output::Address(request) => {
+                let result = self.operate(&request);
+                let done = Completion::Address(request.router, request.generation, result);
+                self.inbox.completions.push_back(done);
+            }
+            Output::RunHook(run) => self.hooks.push(run),
+            Output::KillHook(id) => self.killed.push(id),
+            Output::RunCheck(id, _) => self.checks.push(id),
+            Output::CloseSocket(id) => self.sockets.retain(|known| *known != id),
+            Output::Announce(_)
+            | Output::WatchClaims(_)
+            | Output::PromoteSecondaries(_)
+            | Output::CancelCheck(_)
+            | Output::Event(_) => {}
+        }
+    }
+
+    fn operate(&mut self, request: &AddressRequest) -> Result<(), AddressError> {
+        if let Some(error) = self.refuse.get(&request.vip.ip) {
+            return Err(error.clone());
+        }
+        let Vip { ip, prefix_len } = request.vip;
+        let known = self.addresses.iter().position(|a| a.ip == ip && a.prefix_len == prefix_len);
+        let lifetime = |lifetime| match lifetime {
+            Lifetime::Forever => None,
+            Lifetime::Secs(secs) => Some(secs),
+        };
+        let change = match (request.operation, known) {
+            (AddressOperation::Add(_), Some(_)) => return Err(AddressError::Exists),
+            (AddressOperation::Remove, None) => return Err(AddressError::NotFound),
+            (AddressOperation::Remove, Some(position)) => {
+                AddressChange::Gone(self.addresses.remove(position))
+            }
+            (AddressOperation::Add(secs) | AddressOperation::Renew(secs), known) => {
+                let secondary = self.addresses.iter().any(|a| {
+                    a.ip != ip && !a.secondary && a.prefix_len == prefix_len && a.ip.is_ipv4()
+                });
+                let known = known.map(|position| self.addresses.remove(position));
+                let address = Address {
+                    index: request.index,
+                    ip,
+                    prefix_len,
+                    ours: true,
+                    secondary: known.map_or(secondary, |known| known.secondary),
+                    tentative: false,
+                    valid_secs: lifetime(secs),
+                    protocol: 0x70,
+                };
+                self.addresses.push(address);
+                AddressChange::Present(address)
+            }
+        };
+        self.inbox.events.push_back(KernelEvent::Address(change));
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! The record: everything the observers saw, and a way to wait for something to be seen.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::advert::Advert;
+use super::clock;
+
+/// How often a waiter looks by itself; answers to probes don't wake it.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Something that changed in the lab's network, in order of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fact {
+    /// The kernel of this node has, or no longer has, the VIP.
+    Held(usize, bool),
+    /// The cable of this node is in, or pulled.
+    Plugged(usize, bool),
+    /// The cable between the two LANs is in, or cut.
+    Trunk(bool),
+}
+
+/// An advert on its way out of a node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sighting {
+    /// The kernel's stamp.
+    pub(crate) at: Duration,
+    /// Whose cable it came out of.
+    pub(crate) node: usize,
+    /// What it said.
+    pub(crate) advert: Advert,
+}
+
+/// One question of the client to the VIP.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probe {
+    /// When it was sent.
+    pub(crate) sent: Duration,
+    /// The kernel's stamp of the answer, and the node that gave it.
+    pub(crate) answer: Option<(Duration, usize)>,
+}
+
+/// All observations of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    /// Who held the VIP and who could reach whom.
+    pub(crate) facts: Vec<(Duration, Fact)>,
+    /// Every advert of every node.
+    pub(crate) adverts: Vec<Sighting>,
+    /// ARP packets that claim the VIP, by node.
+    pub(crate) claims: Vec<(Duration, usize)>,
+    /// The client's probes; the index is the sequence number.
+    pub(crate) probes: Vec<Probe>,
+    /// Packets or events that an observer failed to read in time: its figures are then void.
+    pub(crate) lost: u64,
+    /// The user wants the lab to end.
+    pub(crate) interrupted: bool,
+}
+
+impl Record {
+    /// The last advert of a node with a priority other than zero, at or before `by`.
+    pub(crate) fn last_advert(&self, node: usize, by: Duration) -> Option<Duration> {
+        let mut adverts = self.adverts.iter().rev();
+        adverts
+            .find(|seen| seen.node == node && seen.advert.priority > 0 && seen.at <= by)
+            .map(|seen| seen.at)
+    }
+
+    /// The first advert of a node with a priority other than zero, after `after`.
+    pub(crate) fn first_advert(&self, node: usize, after: Duration) -> Option<Duration> {
+        self.adverts
+            .iter()
+            .rev()
+            .take_while(|seen| seen.at > after)
+            .filter(|seen| seen.node == node && seen.advert.priority > 0)
+            .last()
+            .map(|seen| seen.at)
+    }
+
+    /// The latest answer a probe got, and from whom.
+    pub(crate) fn last_answer(&self) -> Option<(Duration, usize)> {
+        // Two seconds of probes are enough to tell whether the client is being served.
+        self.probes
+            .iter()
+            .rev()
+            .take(1000)
+            .find_map(|probe| probe.answer)
+    }
+}
+
+/// Why a wait ended without what was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitEnd {
+    /// It didn't happen in time.
+    Deadline,
+    /// The user interrupted the lab.
+    Interrupted,
+}
+
+/// The record, shared by the observers (who write) and the scenarios (who wait and read).
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    record: Mutex<Record>,
+    changed: Condvar,
+}
+
+impl Recorder {
+    /// Looks at the record, and may add to it without waking anybody.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Record> {
+        // A panicking observer leaves at worst one half-told fact behind; the run is over anyway.
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds to the record and wakes whoever waits for it.
+    pub(crate) fn note(&self, add: impl FnOnce(&mut Record)) {
+        add(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Adds a fact that happens now.
+    pub(crate) fn note_fact(&self, fact: Fact) {
+        // The stamp is taken under the lock, so that facts stay in order of time.
+        self.note(|record| record.facts.push((clock::now(), fact)));
+    }
+
+    /// Waits until `seen` finds what it looks for, `deadline` passes, or the user has enough.
+    pub(crate) fn wait<T>(
+        &self,
+        deadline: Duration,
+        mut seen: impl FnMut(&Record) -> Option<T>,
+    ) -> Result<T, WaitEnd> {
+        let mut record = self.lock();
+        loop {
+            if record.interrupted {
+                return Err(WaitEnd::Interrupted);
+            }
+            if let Some(found) = seen(&record) {
+                return Ok(found);
+            }
+            let left = deadline.saturating_sub(clock::now());
+            if left.is_zero() {
+                return Err(WaitEnd::Deadline);
+            }
+            record = match self.changed.wait_timeout(record, left.min(LOOK_AGAIN)) {
+                Ok((guard, _)) => guard,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The scenarios: what is done to the cluster, in order, and what is measured after each.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::clock;
+use super::cluster::Cluster;
+use super::error::LabError;
+use super::judge::{Kind, Measure};
+
+/// The best node, MASTER whenever nothing is wrong.
+const MASTER: usize = 0;
+/// The node that takes over from it.
+const SUCCESSOR: usize = 1;
+/// How long a MASTER stays frozen after its successor took over.
+const FROZEN: Duration = Duration::from_secs(2);
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the user can ask for. Each leaves the cluster as it found it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Scenario {
+    /// All daemons start (always runs first).
+    Election,
+    /// kill -9 of the MASTER, and its return.
+    Kill,
+    /// A planned stop (SIGTERM) of the MASTER, and its return.
+    Stop,
+    /// The better node comes back after a planned stop (the same as `stop`).
+    Return,
+    /// The MASTER's cable is pulled, and put back.
+    Pull,
+    /// A partition with the client on the lesser side, and its healing.
+    Partition,
+    /// The MASTER is frozen (SIGSTOP), and thawed (SIGCONT).
+    Freeze,
+}
+
+impl Scenario {
+    /// All of them but the first, in the order in which they run.
+    pub(crate) const AFTER_ELECTION: [Self; 5] = [
+        Self::Kill,
+        Self::Stop,
+        Self::Pull,
+        Self::Partition,
+        Self::Freeze,
+    ];
+
+    /// The one that does the same.
+    pub(crate) fn canonical(self) -> Self {
+        if self == Self::Return {
+            Self::Stop
+        } else {
+            self
+        }
+    }
+}
+
+/// What one run of a scenario gives: the fault's measure and, mostly, that of its undoing.
+pub(crate) type Measures = Vec<(Kind, Measure)>;
+
+/// Runs one scenario once, hitting the protocol at this phase of an advert interval (0 to 1).
+pub(crate) fn run(
+    cluster: &mut Cluster,
+    scenario: Scenario,
+    phase: f64,
+) -> Result<Measures, LabError> {
+    match scenario.canonical() {
+        Scenario::Election => election(cluster),
+        Scenario::Kill => kill(cluster, phase),
+        Scenario::Stop | Scenario::Return => stop(cluster, phase),
+        Scenario::Pull => pull(cluster, phase),
+        Scenario::Partition => partition(cluster, phase),
+        Scenario::Freeze => freeze(cluster, phase),
+    }
+}
+
+fn election(cluster: &mut Cluster) -> Result<Measures, LabError> {
+    let begin = clock::now();
+    for node in 0..cluster.nodes.len() {
+        cluster.start(node)?;
+    }
+    let failure = cluster.settle(MASTER, begin)?;
+    let priority = cluster.nodes[MASTER].priority();
+    let theory = cluster.timing.master_down(priority);
+    let first = cluster.recorder.lock().first_advert(MASTER, begin);
+    let measure = Measure {
+        gap_theory: theory,
+        takeover: first.map(|at| (at.saturating_sub(begin), theory)),
+        failure,
+        ..cluster.measure(begin)
+    };
+    Ok(vec![(Kind::Election, measure)])
+}
+
+fn kill(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
+    cluster.wait_phase(MASTER, phase)?;
+    let fault = cluster.signal(MASTER, Signal::SIGKILL)?;
+    cluster.nodes[MASTER].reap(STOP_WITHIN)?;
+    let killed = takeover(cluster, fault)?;
+    let returned = comes_back(cluster)?;
+    Ok(vec![(Kind::Kill, killed), (Kind::Return, returned)])
+}
+
+fn stop(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
+    cluster.wait_phase(MASTER, phase)?;
+    let fault = cluster.signal(MASTER, Signal::SIGTERM)?;
+    let status = cluster.nodes[MASTER].reap(STOP_WITHIN)?;
+    let mut stopped = takeover(cluster, fault)?;
+    match status {
+        Some(status) if status.success() => {}
+        Some(status) => fail(&mut stopped, format!("the daemon ended with {status}")),
+        None => fail(&mut stopped, "the daemon did not end in 5 s".to_owned()),
+    }
+    let returned = comes_back(cluster)?;
+    Ok(vec![(Kind::Stop, stopped), (Kind::Return, returned)])
+}
+
+fn pull(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
+    cluster.wait_phase(MASTER, phase)?;
+    let fault = cluster.plug(MASTER, false)?;
+    let pulled = takeover(cluster, fault)?;
+    let back = cluster.plug(MASTER, true)?;
+    let failure = cluster.settle(MASTER, back)?;
+    let measure = Measure {
+        failure,
+        ..cluster.measure(back)
+    };
+    Ok(vec![(Kind::Pull, pulled), (Kind::Back, measure)])
+}
+
+fn partition(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
+    cluster.wait_phase(MASTER, 0.5)?;
+    let fault = cluster.join(false)?;
+    let mut failure = None;
+    if !cluster.wait_takeover(SUCCESSOR, fault)? {
+        failure = Some("nobody took over on the client's side".to_owned());
+    }
+    let within = cluster.timing.advert_int + Duration::from_secs(1);
+    let served = cluster.wait("the client must be served on its side", within, |record| {
+        record
+            .last_answer()
+            .filter(|(at, node)| *at > fault && *node == SUCCESSOR)
+    })?;
+    if served.is_none() {
+        failure.get_or_insert_with(|| "the client was not served on its side".to_owned());
+    }
+    // The phase is that of the winner, whose next advert ends the loser's reign.
+    cluster.wait_phase(MASTER, phase)?;
+    let mut cut = Measure {
+        failure,
+        ..cluster.measure(fault)
+    };
+    cluster.measure_takeover(&mut cut, MASTER, fault);
+
+    let healing = cluster.join(true)?;
+    let failure = cluster.settle(MASTER, healing)?;
+    let mut healed = Measure {
+        failure,
+        ..cluster.measure(healing)
+    };
+    healed.healed = cluster
+        .healed_after(healing)
+        .filter(|_| healed.failure.is_none());
+    healed.gap_theory = cluster.timing.advert_int;
+    Ok(vec![(Kind::Partition, cut), (Kind::Healing, healed)])
+}
+
+fn freeze(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
+    cluster.wait_phase(MASTER, phase)?;
+    let fault = cluster.signal(MASTER, Signal::SIGSTOP)?;
+    let taken = cluster.wait_takeover(SUCCESSOR, fault)?;
+    // Long enough to see the lease end, where that comes after the takeover.
+    let lease = cluster
+        .timing
+        .two_holders_max(cluster.nodes[SUCCESSOR].priority());
+    let frozen = FROZEN.max(lease + FROZEN / 4);
+    cluster.wait_until("the MASTER is frozen", clock::now() + frozen)?;
+    let thaw = cluster.signal(MASTER, Signal::SIGCONT)?;
+    // A daemon that doesn't notice how late it is would act at once; one that does waits for
+    // longer than this before it takes the VIP back.
+    let priority = cluster.nodes[MASTER].priority();
+    let noticed = thaw + cluster.timing.master_down(priority) / 2;
+    cluster.wait_until("the MASTER goes on", noticed)?;
+    let failure = (!taken).then(|| "nobody took over".to_owned());
+    let mut frozen = Measure {
+        failure,
+        ..cluster.measure(fault)
+    };
+    cluster.measure_takeover(&mut frozen, MASTER, fault);
+    let failure = cluster.settle(MASTER, thaw)?;
+    let thawed = Measure {
+        failure,
+        ..cluster.measure(thaw)
+    };
+    Ok(vec![(Kind::Freeze, frozen), (Kind::Thaw, thawed)])
+}
+
+/// Waits for the successor to take over and measures how it went.
+fn takeover(cluster: &mut Cluster, fault: Duration) -> Result<Measure, LabError> {
+    let taken = cluster.wait_takeover(SUCCESSOR, fault)?;
+    let mut failure = cluster.settle(SUCCESSOR, fault)?;
+    if !taken {
+        failure.get_or_insert_with(|| "nobody took over".to_owned());
+    }
+    let mut measure = Measure {
+        failure,
+        ..cluster.measure(fault)
+    };
+    cluster.measure_takeover(&mut measure, MASTER, fault);
+    Ok(measure)
+}
+
+/// Starts the best node's daemon again and waits until it has the VIP back.
+fn comes_back(cluster: &mut Cluster) -> Result<Measure, LabError> {
+    let begin = clock::now();
+    cluster.start(MASTER)?;
+    let failure = cluster.settle(MASTER, begin)?;
+    Ok(Measure {
+        failure,
+        ..cluster.measure(begin)
+    })
+}
+
+fn fail(measure: &mut Measure, why: String) {
+    measure.failure.get_or_insert(why);
+}
