@@ -1,1 +1,5 @@
-//! The daemon's library.
+//! The daemon's library: what `openproxy` is made of, apart from Linux itself.
+
+pub mod config;
+pub mod driver;
+pub mod reload;

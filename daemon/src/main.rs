@@ -2,25 +2,29 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser as _;
 
+mod check;
+mod cli;
+mod exit;
+mod file;
 mod lab;
+mod linux;
+mod logging;
+mod privileges;
+mod release;
+mod run;
+mod service;
+mod signals;
 
-#[derive(Debug, Parser)]
-#[command(name = "openproxy", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run a cluster in network namespaces on this machine, with faults; needs no root
-    Lab(Box<lab::LabArgs>),
-}
+use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Lab(args) => lab::run(*args),
+    let cli = Cli::parse();
+    match cli.command {
+        None => run::run(&cli.file.path).into(),
+        Some(Command::Check(file)) => check::run(&file.path).into(),
+        Some(Command::Release(args)) => release::run(&args).into(),
+        Some(Command::Lab(args)) => lab::run(*args),
     }
 }

@@ -1,0 +1,113 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::lab::LabArgs;
+
+/// Keeps virtual IPs on one healthy node of several, by VRRP.
+///
+/// Without a command it runs the virtual routers of FILE until SIGTERM or SIGINT, and then releases
+/// every VIP; a second signal ends it at once. SIGHUP reads FILE now. A file that is named like a
+/// command is reached by its path: ./check
+#[derive(Debug, Parser)]
+#[command(
+    name = "openproxy",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_long_help = AFTER_HELP
+)]
+pub(crate) struct Cli {
+    /// What to run.
+    #[command(flatten)]
+    pub(crate) file: FileArg,
+    /// Something else than running.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// The file.
+#[derive(Debug, Args)]
+pub(crate) struct FileArg {
+    /// The configuration file
+    #[arg(value_name = "FILE", default_value = "openproxy.toml")]
+    pub(crate) path: PathBuf,
+}
+
+/// Something else than running.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show everything that is wrong with a file, and what would run
+    Check(FileArg),
+    /// Take off VIPs that a dead daemon left on this node
+    Release(ReleaseArgs),
+    /// Run a cluster in network namespaces on this machine, with faults; needs no root
+    Lab(Box<LabArgs>),
+}
+
+/// Options of `openproxy release`.
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArgs {
+    /// The file that names the VIPs.
+    #[command(flatten)]
+    pub(crate) file: FileArg,
+    /// Take off VIPs of the file too that OpenProxy didn't add
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+const AFTER_HELP: &str = "\
+Environment:
+  OPENPROXY_LOG  What is logged to standard error: error, warn, info (the default), debug, or a
+                 list such as info,openproxy=debug
+
+Exit status:
+   0  stopped, every VIP released; for check: the file is good
+   1  stopped by a second signal
+  70  a defect
+  71  the system refused something essential
+  75  another openproxy runs in this network namespace
+  77  CAP_NET_RAW or CAP_NET_ADMIN is missing
+  78  the file is wrong or can't be read";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(args: &[&str]) -> Cli {
+        Cli::try_parse_from([&["openproxy"], args].concat()).expect("good arguments")
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_a_file_is_run() {
+        let cli = parse(&[]);
+        assert!(cli.command.is_none());
+        assert_eq!(cli.file.path, PathBuf::from("openproxy.toml"));
+        assert_eq!(parse(&["/etc/o.toml"]).file.path, PathBuf::from("/etc/o.toml"));
+    }
+
+    #[test]
+    fn a_file_named_like_a_command_is_reached_by_its_path() {
+        assert!(matches!(parse(&["check"]).command, Some(Command::Check(_))));
+        let cli = parse(&["./check"]);
+        assert!(cli.command.is_none());
+        assert_eq!(cli.file.path, PathBuf::from("./check"));
+    }
+
+    #[test]
+    fn commands_take_a_file_too() {
+        let Some(Command::Release(args)) = parse(&["release", "--force", "x.toml"]).command else {
+            panic!("release")
+        };
+        assert!(args.force);
+        assert_eq!(args.file.path, PathBuf::from("x.toml"));
+    }
+}

@@ -1,0 +1,130 @@
+//! The file `openproxy.toml`: from text to the routers of the core, or to everything that is wrong
+//! with it.
+//!
+//! Every value is checked here, so that the core never meets one that it would have to refuse. All
+//! of a file's mistakes are reported at once, each with its line, column, key and value, and with
+//! what is allowed. Nothing here reads or writes files.
+
+mod advice;
+mod conflicts;
+mod diagnostic;
+mod keys;
+mod peers;
+mod pooler;
+mod report;
+mod router;
+mod table;
+#[cfg(test)]
+mod tests;
+mod track;
+mod values;
+mod vips;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use openproxy_core::vrrp::RouterConfig;
+use toml::de::DeTable;
+
+pub use diagnostic::{Diagnostic, Position, Severity};
+use pooler::{DEFAULT_RENEW_INTERVAL, Rest};
+use report::{Lines, Report};
+use router::Draft;
+use table::Table;
+
+/// A file that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The virtual routers, in the order of the file.
+    pub routers: Vec<RouterConfig>,
+    /// How many pools there are.
+    pub pools: usize,
+    /// How often the file is to be read again.
+    pub renew_interval: Duration,
+    /// Warnings and information.
+    pub notes: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// Whether going from this file to `next` would take away every router, or every pool: more
+    /// likely a file that is being written than a wish.
+    #[must_use]
+    pub fn is_emptied_by(&self, next: &Self) -> bool {
+        (next.routers.is_empty() && !self.routers.is_empty()) || (next.pools == 0 && self.pools > 0)
+    }
+}
+
+/// Reads the bytes of a file; `path` is what diagnostics call it.
+///
+/// # Errors
+/// As [`load`], and if the bytes are not UTF-8.
+pub fn load_bytes(path: &str, bytes: &[u8]) -> Result<Loaded, Vec<Diagnostic>> {
+    match str::from_utf8(bytes) {
+        Ok(text) => load(path, text),
+        Err(error) => {
+            let (good, _) = bytes.split_at(error.valid_up_to());
+            let good = String::from_utf8_lossy(good);
+            Err(vec![Diagnostic {
+                severity: Severity::Error,
+                file: path.into(),
+                position: Some(Lines::new(&good).position(good.len())),
+                key: None,
+                value: None,
+                message: "this byte is not part of a UTF-8 text".to_owned(),
+            }])
+        }
+    }
+}
+
+/// Reads the text of a file; `path` is what diagnostics call it.
+///
+/// # Errors
+/// All diagnostics of the file, if at least one is an error.
+pub fn load(path: &str, text: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    let mut report = Report::new(path, text);
+    let (document, syntax_errors) = DeTable::parse_recoverable(text);
+    let root = Table::root(&document);
+    let rest = Rest::read(&mut report, &root);
+    let drafts: Vec<Draft> =
+        rest.routers.iter().map(|table| Draft::read(&mut report, table)).collect();
+    conflicts::find(&mut report, &drafts);
+    rest.tell_foreign(&mut report);
+    if rest.routers.is_empty() {
+        report.file_info("no [general.virtual_router]: no virtual router will run".to_owned());
+    }
+    if !syntax_errors.is_empty() {
+        tell_syntax_errors(&mut report, &syntax_errors);
+    }
+    match report.finish() {
+        (notes, false) => Ok(Loaded {
+            routers: drafts.iter().flat_map(Draft::configs).collect(),
+            pools: rest.pools,
+            renew_interval: rest.renew_interval.unwrap_or(DEFAULT_RENEW_INTERVAL),
+            notes,
+        }),
+        (diagnostics, true) => Err(diagnostics),
+    }
+}
+
+/// Tells the first syntax error of each line, and keeps only what can be said for sure beside them:
+/// wrong values on other lines.
+fn tell_syntax_errors(report: &mut Report<'_>, errors: &[toml::de::Error]) {
+    let mut placed: Vec<_> =
+        errors.iter().map(|error| (error.span().unwrap_or(0..0), error.message())).collect();
+    placed.sort_by_key(|(span, _)| span.start);
+    let lines: BTreeSet<usize> = placed.iter().map(|(span, _)| report.line(span.start)).collect();
+    report.keep_value_errors(|line| !lines.contains(&line));
+    let mut told = BTreeSet::new();
+    for (span, message) in placed {
+        if told.insert(report.line(span.start)) {
+            report.syntax_error(span, message);
+        }
+    }
+}
+
+/// How long two nodes may hold a router's VIPs after a crash of the MASTER; zero without a lease,
+/// for which nothing can be promised.
+#[must_use]
+pub fn crash_overlap(router: &RouterConfig) -> Option<Duration> {
+    router.lease.then(|| advice::crash_overlap(router))
+}

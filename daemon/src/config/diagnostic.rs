@@ -1,0 +1,66 @@
+//! What is wrong with a file, or worth knowing about it.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// How bad a diagnostic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The file can't be used.
+    Error,
+    /// The file can be used, and probably doesn't do what was meant.
+    Warning,
+    /// Good to know.
+    Info,
+}
+
+/// A place in a file; both numbers count from 1, the column in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+/// One remark on a file, with all that is needed to find and mend its cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file, as it was named.
+    pub file: Arc<str>,
+    /// Where; `None` for the file as a whole.
+    pub position: Option<Position>,
+    /// The dotted key, such as `general.virtual_router.priority`.
+    pub key: Option<String>,
+    /// The value as it is written.
+    pub value: Option<String>,
+    /// What is wrong, and what is allowed.
+    pub message: String,
+}
+
+impl fmt::Display for Diagnostic {
+    /// One line: `FILE:LINE:COLUMN: KEY = VALUE: MESSAGE`, with the severity unless it's an error.
+    /// The alternate form (`{:#}`) is without the severity, for a log that has its own.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(Position { line, column }) = self.position {
+            write!(f, ":{line}:{column}")?;
+        }
+        f.write_str(match self.severity {
+            Severity::Error => ": ",
+            Severity::Warning | Severity::Info if f.alternate() => ": ",
+            Severity::Warning => ": warning: ",
+            Severity::Info => ": info: ",
+        })?;
+        if let Some(key) = &self.key {
+            f.write_str(key)?;
+            if let Some(value) = &self.value {
+                write!(f, " = {value}")?;
+            }
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.message)
+    }
+}

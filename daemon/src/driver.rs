@@ -1,0 +1,28 @@
+//! The loop around the core, the same in production and in simulation.
+
+use openproxy_core::event::Event;
+use openproxy_core::io::{Output, Platform};
+use openproxy_core::supervisor::Supervisor;
+
+/// Runs the virtual routers until they have been shut down and released.
+///
+/// The platform only says when to wake; what is handled then, and in which order, is the core's to
+/// decide. `report` must not wait: adverts go out on this task.
+pub async fn run<P: Platform>(
+    mut supervisor: Supervisor,
+    platform: &mut P,
+    mut report: impl FnMut(Event),
+) {
+    while !supervisor.is_finished() {
+        platform.wait(supervisor.poll_timeout()).await;
+        supervisor.turn(platform.now(), platform);
+        while let Some(output) = supervisor.poll_output() {
+            // Everything but an event is the platform's to do.
+            if let Output::Event(event) = output {
+                report(event);
+            } else {
+                platform.perform(output);
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Everything that is Linux: no other file names `openproxy-io-linux`.
+
+use std::error::Error;
+use std::path::Path;
+
+use openproxy::driver;
+use openproxy_core::io::Command;
+use openproxy_core::supervisor::Supervisor;
+use openproxy_core::vrrp::RouterConfig;
+use openproxy_io_linux::{self as io_linux, LinuxPlatform, ProcessRunner};
+pub(crate) use openproxy_io_linux::{ProcessHandle, VipLock};
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
+
+use crate::exit::Exit;
+use crate::logging;
+
+/// Where the ownership of VIPs is written down for kernels that can't tag addresses.
+const LEDGER: &str = "/run/openproxy/vips";
+
+/// The capabilities that this process would need and doesn't have.
+pub(crate) fn missing_capabilities() -> Vec<&'static str> {
+    io_linux::missing_capabilities()
+}
+
+/// The one lock on the VIPs of this network namespace.
+pub(crate) fn lock() -> Result<VipLock, (Exit, String)> {
+    match VipLock::acquire() {
+        Ok(lock) => Ok(lock),
+        Err(io_linux::LockError::Held) => {
+            let reason = "another openproxy runs in this network namespace";
+            Err((Exit::Busy, reason.to_owned()))
+        }
+        Err(error) => Err((Exit::System, chain(&error))),
+    }
+}
+
+/// Starts to serve hooks and checks on this runtime.
+pub(crate) fn start_processes() -> ProcessHandle {
+    let (runner, handle) = ProcessRunner::new();
+    tokio::spawn(runner.run());
+    handle
+}
+
+/// Runs the virtual routers on this thread until they are released.
+pub(crate) fn run_vrrp(
+    routers: Vec<RouterConfig>,
+    commands: mpsc::Receiver<Command>,
+    processes: ProcessHandle,
+) -> Result<(), String> {
+    // No tokio timers: those of the platform are finer.
+    let runtime = Builder::new_current_thread().enable_io().build();
+    let runtime = runtime.map_err(|error| chain(&error))?;
+    runtime.block_on(async {
+        let platform = LinuxPlatform::new(commands, processes, LEDGER.into());
+        let mut platform = platform.map_err(|error| chain(&error))?;
+        driver::run(Supervisor::new(routers), &mut platform, |event| logging::report(&event)).await;
+        Ok(())
+    })
+}
+
+/// Takes VIPs off; a line for each.
+pub(crate) fn release(routers: &[RouterConfig], force: bool) -> Result<Vec<String>, String> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| chain(&error))?;
+    let released = io_linux::release::release(routers, force, Path::new(LEDGER));
+    let released = runtime.block_on(released).map_err(|error| chain(&error))?;
+    Ok(released.iter().map(ToString::to_string).collect())
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text += ": ";
+        text += &cause.to_string();
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,115 @@
+//! `openproxy FILE`: two threads, one for the virtual routers and one for everything else.
+
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use openproxy::config::Loaded;
+use openproxy_core::io::Command;
+use openproxy_core::vrrp::RouterConfig;
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::exit::Exit;
+use crate::file;
+use crate::linux::{self, VipLock};
+use crate::logging::Log;
+use crate::privileges;
+use crate::service::{self, Service, VrrpEnd};
+use crate::signals::Signals;
+
+/// Commands that wait for the virtual routers; more means that their thread hangs.
+const COMMANDS_MAX: usize = 16;
+/// Reads that hang; more wait.
+const READS_MAX: usize = 4;
+/// How long hooks and reads that are still running may delay the end.
+const END_DELAY_MAX: Duration = Duration::from_secs(1);
+
+/// Runs a file until it is stopped.
+pub(crate) fn run(path: &Path) -> Exit {
+    match prepare(path) {
+        // The lock is held to the end of the process.
+        Ok((bytes, loaded, _lock)) => serve(path, bytes, loaded),
+        Err(exit) => exit,
+    }
+}
+
+/// All that can be refused before anything runs; the reason goes to standard error as it is.
+pub(crate) fn prepare(path: &Path) -> Result<(Vec<u8>, Loaded, VipLock), Exit> {
+    let (bytes, loaded) = file::load(path).map_err(|found| {
+        found.iter().for_each(complain);
+        Exit::Config
+    })?;
+    let missing = linux::missing_capabilities();
+    if !missing.is_empty() {
+        let binary = std::env::current_exe().unwrap_or_else(|_| "openproxy".into());
+        complain(privileges::advice(&missing, &binary));
+        return Err(Exit::NoPermission);
+    }
+    let lock = linux::lock().map_err(|(exit, reason)| {
+        complain(format_args!("openproxy: {reason}"));
+        exit
+    })?;
+    Ok((bytes, loaded, lock))
+}
+
+/// Says on standard error why nothing runs.
+pub(crate) fn complain(reason: impl Display) {
+    // If even that can't be written, there is nobody to tell.
+    let _ = writeln!(io::stderr(), "{reason}");
+}
+
+fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded) -> Exit {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(READS_MAX)
+        .thread_name("file")
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(format_args!("openproxy: no runtime: {error}"));
+            return Exit::System;
+        }
+    };
+    let log = Log::start();
+    let exit = runtime.block_on(async {
+        service::tell(&loaded.notes);
+        let signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => {
+                tracing::error!("signals can't be handled: {error}");
+                return Exit::System;
+            }
+        };
+        let (to_vrrp, commands) = mpsc::channel(COMMANDS_MAX);
+        let processes = linux::start_processes();
+        let vrrp = match start_vrrp(loaded.routers.clone(), commands, processes) {
+            Ok(vrrp) => vrrp,
+            Err(error) => {
+                tracing::error!("the thread of the virtual routers can't start: {error}");
+                return Exit::System;
+            }
+        };
+        let service = Service::new(path.to_owned(), bytes, loaded, to_vrrp, log);
+        service.run(signals, vrrp).await
+    });
+    runtime.shutdown_timeout(END_DELAY_MAX);
+    exit
+}
+
+/// Starts the thread of the virtual routers; the receiver gets its end, or nothing after a panic.
+fn start_vrrp(
+    routers: Vec<RouterConfig>,
+    commands: mpsc::Receiver<Command>,
+    processes: linux::ProcessHandle,
+) -> io::Result<oneshot::Receiver<VrrpEnd>> {
+    let (ended, end) = oneshot::channel();
+    thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
+        // Nobody listens any more when a second signal has ended the process.
+        let _ = ended.send(linux::run_vrrp(routers, commands, processes));
+    })?;
+    Ok(end)
+}

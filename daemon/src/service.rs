@@ -1,0 +1,182 @@
+//! The service thread: signals and the file, on one side of a channel whose other side is the
+//! thread of the virtual routers. Whatever is slow happens here and never there.
+
+use std::path::PathBuf;
+
+use openproxy::config::{Diagnostic, Loaded, Severity};
+use openproxy::reload::{Decision, FileWatcher, Read};
+use openproxy_core::io::Command;
+use openproxy_core::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::exit::Exit;
+use crate::file;
+use crate::logging::Log;
+use crate::signals::{Signals, Wish};
+
+/// How the thread of the virtual routers ended: well, or with this reason. That it ended without
+/// saying so means a panic.
+pub(crate) type VrrpEnd = Result<(), String>;
+
+/// Watches over signals, the file and the virtual routers.
+#[derive(Debug)]
+pub(crate) struct Service {
+    path: PathBuf,
+    watcher: FileWatcher,
+    /// When [`Instant::ZERO`] of the watcher's clock was.
+    start: tokio::time::Instant,
+    commands: mpsc::Sender<Command>,
+    log: Log,
+    reading: Option<JoinHandle<Read>>,
+    is_stopping: bool,
+}
+
+impl Service {
+    /// Begins with a file that has just been read; needs a runtime.
+    pub(crate) fn new(
+        path: PathBuf,
+        bytes: Vec<u8>,
+        loaded: Loaded,
+        commands: mpsc::Sender<Command>,
+        log: Log,
+    ) -> Self {
+        let shown = path.display().to_string();
+        Self {
+            path,
+            watcher: FileWatcher::new(shown, bytes, loaded, Instant::ZERO),
+            start: tokio::time::Instant::now(),
+            commands,
+            log,
+            reading: None,
+            is_stopping: false,
+        }
+    }
+
+    /// Serves until the virtual routers have ended, or a second signal asks to stop.
+    pub(crate) async fn run(
+        mut self,
+        mut signals: Signals,
+        mut vrrp: oneshot::Receiver<VrrpEnd>,
+    ) -> Exit {
+        loop {
+            let read_at = self.start + self.watcher.poll_timeout().since(Instant::ZERO);
+            tokio::select! {
+                biased;
+                end = &mut vrrp => return self.ended(end),
+                wish = signals.next() => match wish {
+                    Wish::Stop if self.is_stopping => {
+                        tracing::warn!("stopping at once, before all VIPs are released");
+                        return Exit::Cut;
+                    }
+                    Wish::Stop => self.stop(),
+                    Wish::Reload => self.reload(),
+                },
+                read = finished(&mut self.reading), if self.reading.is_some() => {
+                    self.reading = None;
+                    self.handle_read(read);
+                }
+                () = tokio::time::sleep_until(read_at),
+                    if self.reading.is_none() && !self.is_stopping => self.begin_read(),
+            }
+        }
+    }
+
+    fn ended(&self, end: Result<VrrpEnd, oneshot::error::RecvError>) -> Exit {
+        match end {
+            Ok(Ok(())) if self.is_stopping => Exit::Clean,
+            Ok(Ok(())) => {
+                tracing::error!("the virtual routers have ended unasked");
+                Exit::Defect
+            }
+            Ok(Err(reason)) => {
+                tracing::error!("the virtual routers can't run: {reason}");
+                Exit::System
+            }
+            Err(_) => {
+                tracing::error!("the thread of the virtual routers has panicked");
+                Exit::Defect
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        tracing::info!("stopping; once more to stop at once");
+        self.is_stopping = true;
+        self.reading = None;
+        self.send(Command::Shutdown);
+    }
+
+    fn reload(&mut self) {
+        if self.is_stopping {
+            return;
+        }
+        // A read that began before may have seen the file as it was.
+        self.reading = None;
+        self.watcher.handle_hangup(self.now());
+    }
+
+    fn begin_read(&mut self) {
+        self.log.tell_dropped();
+        let path = self.path.clone();
+        // A file on a dead network filesystem blocks for minutes.
+        self.reading = Some(tokio::task::spawn_blocking(move || file::read(&path)));
+    }
+
+    fn handle_read(&mut self, read: Read) {
+        let shown = self.path.display();
+        match self.watcher.handle_read(self.now(), read) {
+            None => {}
+            Some(Decision::Unchanged) => tracing::info!("{shown} is unchanged"),
+            Some(Decision::Unreadable(reason)) => {
+                tracing::error!("{shown} can't be read: {reason}; what runs goes on");
+            }
+            Some(Decision::NeedsHangup) => tracing::warn!(
+                "{shown} takes every virtual router or every pool away: not used without SIGHUP"
+            ),
+            Some(Decision::Broken(found)) => {
+                tell(&found);
+                tracing::error!("{shown} has changed and can't be used; what runs goes on");
+            }
+            Some(Decision::Apply(loaded)) => {
+                tell(&loaded.notes);
+                tracing::info!("{shown} has changed");
+                self.send(Command::Reload(loaded.routers));
+            }
+        }
+    }
+
+    fn send(&self, command: Command) {
+        match self.commands.try_send(command) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                tracing::error!("the virtual routers take no commands: their thread hangs");
+            }
+            // It has ended, and the loop is about to see it.
+            Err(mpsc::error::TrySendError::Closed(_)) => {}
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::ZERO + self.start.elapsed()
+    }
+}
+
+/// Logs what is said about a file.
+pub(crate) fn tell(found: &[Diagnostic]) {
+    for diagnostic in found {
+        match diagnostic.severity {
+            Severity::Error => tracing::error!("{diagnostic:#}"),
+            Severity::Warning => tracing::warn!("{diagnostic:#}"),
+            Severity::Info => tracing::info!("{diagnostic:#}"),
+        }
+    }
+}
+
+/// The end of a read that has begun.
+async fn finished(reading: &mut Option<JoinHandle<Read>>) -> Read {
+    match reading {
+        Some(handle) => handle.await.unwrap_or_else(|error| Err(error.to_string())),
+        None => std::future::pending().await,
+    }
+}

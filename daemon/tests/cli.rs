@@ -1,0 +1,90 @@
+//! The command as people and service managers use it, as far as no privilege is needed.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const GOOD: &str = "\
+[general.virtual_router]
+interface = \"eno1\"
+router_id = 50
+priority = 150
+advert_int = 3
+vip_addresses = [ \"192.168.0.200/24\" ]
+";
+
+fn openproxy(directory: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_openproxy"));
+    command.args(args).current_dir(directory).output().expect("the binary is there")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).expect("UTF-8")
+}
+
+fn directory_with(name: &str, content: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join(name), content).expect("a file");
+    directory
+}
+
+#[test]
+fn check_shows_what_would_run_and_ends_with_0() {
+    let directory = directory_with("openproxy.toml", GOOD);
+    let output = openproxy(directory.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(0));
+    let stdout = text(&output.stdout);
+    assert!(stdout.starts_with("1 virtual router would run;"), "{stdout}");
+    assert!(stdout.contains("\neno1/50/IPv4: VRRP version 2, priority 150"), "{stdout}");
+}
+
+#[test]
+fn check_shows_all_errors_at_once_and_ends_with_78() {
+    let bad = GOOD.replace("150", "300").replace("/24", "/33").replace("eno1", "");
+    let directory = directory_with("my.toml", &bad);
+    let output = openproxy(directory.path(), &["check", "my.toml"]);
+    assert_eq!(output.status.code(), Some(78));
+    let lines: Vec<_> = text(&output.stdout).lines().collect();
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    assert_eq!(
+        lines.get(1).copied(),
+        Some(
+            "my.toml:4:12: general.virtual_router.priority = 300: \
+             must be a whole number from 1 to 255"
+        )
+    );
+}
+
+#[test]
+fn a_wrong_or_missing_file_does_not_run_and_ends_with_78() {
+    let directory = directory_with("check", &GOOD.replace("150", "300"));
+    let output = openproxy(directory.path(), &["./check"]);
+    assert_eq!(output.status.code(), Some(78));
+    assert_eq!(
+        text(&output.stderr),
+        "./check:4:12: general.virtual_router.priority = 300: \
+         must be a whole number from 1 to 255\n"
+    );
+    for args in [&[][..], &["release"]] {
+        let output = openproxy(directory.path(), args);
+        assert_eq!(output.status.code(), Some(78));
+        assert_eq!(
+            text(&output.stderr),
+            "openproxy.toml: can't be read: No such file or directory (os error 2)\n"
+        );
+    }
+}
+
+#[test]
+fn help_and_version_are_there() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = openproxy(directory.path(), &["--version"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stdout), concat!("openproxy ", env!("CARGO_PKG_VERSION"), "\n"));
+    let output = openproxy(directory.path(), &["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = text(&output.stdout);
+    for part in ["[FILE]", "check", "release", "OPENPROXY_LOG", "SIGHUP", "78  the file is wrong"] {
+        assert!(help.contains(part), "{part}: {help}");
+    }
+}
