@@ -27,12 +27,7 @@ enum Kind {
     V6,
 }
 
-const KINDS: [Kind; 4] = [
-    Kind::V2,
-    Kind::V3PseudoHeader,
-    Kind::V3MessageOnly,
-    Kind::V6,
-];
+const KINDS: [Kind; 4] = [Kind::V2, Kind::V3PseudoHeader, Kind::V3MessageOnly, Kind::V6];
 
 struct Packet {
     source: IpAddr,
@@ -62,29 +57,16 @@ impl Packet {
             interval: AdverInterval::from_secs(1).expect("in range"),
             checksum,
             addresses: (1..=count)
-                .map(|number| Vip {
-                    ip: address(number),
-                    prefix_len: 24,
-                })
+                .map(|number| Vip { ip: address(number), prefix_len: 24 })
                 .collect(),
         };
-        let destination = if v6 {
-            MULTICAST_V6.into()
-        } else {
-            MULTICAST_V4.into()
-        };
-        Self {
-            source: address(254),
-            destination,
-            advert,
-        }
+        let destination = if v6 { MULTICAST_V6.into() } else { MULTICAST_V4.into() };
+        Self { source: address(254), destination, advert }
     }
 
     fn payload(&self) -> Vec<u8> {
         let mut buffer = AdvertBuffer::new();
-        self.advert
-            .encode(self.source, self.destination, &mut buffer)
-            .to_vec()
+        self.advert.encode(self.source, self.destination, &mut buffer).to_vec()
     }
 }
 
@@ -93,12 +75,7 @@ fn bench_decode(bencher: Bencher<'_, '_>, kind: Kind, count: u8) {
     let payload = packet.payload();
     bencher.bench_local(|| {
         let payload = black_box(payload.as_slice());
-        black_box(Advertisement::decode(
-            payload,
-            packet.source,
-            packet.destination,
-        ))
-        .is_ok()
+        black_box(Advertisement::decode(payload, packet.source, packet.destination)).is_ok()
     });
 }
 

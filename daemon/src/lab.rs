@@ -135,39 +135,25 @@ impl LabArgs {
                 "version 2 takes whole seconds from 1 to 255, version 3 takes 0.01 to 40.95"
             )));
         }
-        Ok(Timing {
-            advert_int: Duration::from_secs_f64(seconds),
-            version,
-        })
+        Ok(Timing { advert_int: Duration::from_secs_f64(seconds), version })
     }
 
     fn spec(&self, program: Program) -> Result<Spec, LabError> {
         let (timing, lease) = (self.timing()?, !self.sabotage);
-        Ok(Spec {
-            program,
-            timing,
-            lease,
-            routers: vec![RouterSpec::main()],
-        })
+        Ok(Spec { program, timing, lease, routers: vec![RouterSpec::main()] })
     }
 
     fn program(&self) -> Result<Program, LabError> {
         match self.beside {
             Some(Beside::Keepalived) => keepalived(),
-            None => std::env::current_exe()
-                .map(Program::OpenProxy)
-                .context("find this program"),
+            None => std::env::current_exe().map(Program::OpenProxy).context("find this program"),
         }
     }
 }
 
 /// Finds keepalived where distributions put it.
 fn keepalived() -> Result<Program, LabError> {
-    let places = [
-        "/usr/sbin/keepalived",
-        "/usr/local/sbin/keepalived",
-        "/sbin/keepalived",
-    ];
+    let places = ["/usr/sbin/keepalived", "/usr/local/sbin/keepalived", "/sbin/keepalived"];
     let found = places.iter().map(PathBuf::from).find(|path| path.exists());
     found.map(Program::Keepalived).ok_or_else(|| {
         LabError::Usage("keepalived is not installed (on Debian: apt install keepalived)".into())
@@ -190,10 +176,8 @@ pub(crate) fn run(args: LabArgs) -> ExitCode {
 }
 
 fn forbidden_help() -> String {
-    let this = std::env::current_exe().map_or_else(
-        |_| "openproxy".to_owned(),
-        |path| path.display().to_string(),
-    );
+    let this = std::env::current_exe()
+        .map_or_else(|_| "openproxy".to_owned(), |path| path.display().to_string());
     let why = "\nThe lab runs in user and network namespaces, which need no root, but this system \
                forbids them\n(a container, user.max_user_namespaces = 0, or AppArmor's\n\
                kernel.apparmor_restrict_unprivileged_userns = 1, as on Ubuntu).\n\n";
@@ -213,10 +197,7 @@ fn outside(args: &LabArgs) -> Result<ExitCode, LabError> {
     let program = std::env::current_exe().context("find this program")?;
     let what = "make a directory for files and logs";
     // Removed when this function ends, however the inside ended.
-    let own = tempfile::Builder::new()
-        .prefix("openproxy-lab-")
-        .tempdir()
-        .context(what)?;
+    let own = tempfile::Builder::new().prefix("openproxy-lab-").tempdir().context(what)?;
     let dir = match &args.dir {
         Some(dir) => {
             std::fs::create_dir_all(dir).context(what)?;
@@ -233,23 +214,13 @@ fn inside(args: &LabArgs, dir: &Path) -> Result<ExitCode, LabError> {
     let surroundings = enter::settle_in()?;
     let recorder = Arc::new(Recorder::default());
     enter::watch_signals(Arc::clone(&recorder))?;
-    let stage = Stage {
-        args,
-        dir,
-        surroundings,
-        recorder,
-        screen: Screen::new(args.json),
-    };
+    let stage = Stage { args, dir, surroundings, recorder, screen: Screen::new(args.json) };
     let holds = match (args.scale, args.drift) {
         (true, _) => scale::scale(&stage)?,
         (_, true) => scale::drift(&stage)?,
         _ => walk::walk(&stage)?,
     };
-    Ok(if holds {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What every kind of run starts from.

@@ -21,6 +21,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::clock::ArrivalClock;
+use crate::sys;
 
 /// Room in the kernel for so many adverts of each router, so that none is lost in a pause.
 const ADVERTS_PER_ROUTER: usize = 4;
@@ -70,7 +71,7 @@ impl AdvertSocket {
             if setsockopt(&socket, sockopt::RcvBufForce, &wanted).is_err() {
                 socket.set_recv_buffer_size(wanted)?;
             }
-            AsyncFd::register_with_interest(socket, Interest::READABLE)
+            sys::watch(socket)
         });
         Ok(Self {
             id,

@@ -48,7 +48,7 @@ impl Claims {
             index: watch.index,
             mac: watch.mac,
             addresses: watch.addresses,
-            socket: AsyncFd::register_with_interest(socket, Interest::READABLE)?,
+            socket: sys::watch(socket)?,
             left: READ_MAX,
         })
     }

@@ -16,6 +16,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::netlink;
 use crate::ownership::Ownership;
+use crate::sys;
 
 /// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV6_IFADDR`.
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
@@ -54,7 +55,7 @@ impl LinkEvents {
         }
         socket.bind(&SocketAddr::new(0, GROUPS))?;
         Ok(Self {
-            socket: AsyncFd::register_with_interest(socket, Interest::READABLE)?,
+            socket: sys::watch(socket)?,
             buffer: vec![0; DATAGRAM_MAX],
             parsed: VecDeque::new(),
             ownership,

@@ -18,7 +18,6 @@ use openproxy_core::io::{
 };
 use openproxy_core::time::Instant;
 use openproxy_core::vrrp::AdvertBuffer;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
@@ -29,7 +28,7 @@ use crate::link_events::LinkEvents;
 use crate::netlink_worker::NetlinkWorker;
 use crate::ownership::Ownership;
 use crate::process::ProcessHandle;
-use crate::{clock, sysctl};
+use crate::{clock, sys, sysctl};
 
 /// How many completions may wait for the VRRP thread; their senders wait, never it.
 const COMPLETIONS_MAX: usize = 4_096;
@@ -65,7 +64,7 @@ pub struct LinuxPlatform {
 }
 
 #[derive(Debug)]
-struct Timer(TimerFd);
+pub(crate) struct Timer(TimerFd);
 
 impl AsRawFd for Timer {
     fn as_raw_fd(&self) -> RawFd {
@@ -102,8 +101,7 @@ impl LinuxPlatform {
             NetlinkWorker::start(ownership, sender).map_err(opening("a netlink socket"))?;
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags).map_err(io::Error::from);
-        let timer =
-            timer.and_then(|t| AsyncFd::register_with_interest(Timer(t), Interest::READABLE));
+        let timer = timer.and_then(|t| sys::watch(Timer(t)));
         Ok(Self {
             adverts: Vec::new(),
             draining: 0,

@@ -1,9 +1,15 @@
-//! The only unsafe code of the project: a link-layer socket address, which no crate in use builds.
+//! The only unsafe code of the project: a link-layer socket address, which no crate in use builds,
+//! and the promise that tokio asks for a descriptor.
 
-#![allow(unsafe_code, reason = "socket2 can't know the layout of sockaddr_ll")]
+#![allow(unsafe_code, reason = "each block says why it is sound")]
+
+use std::io;
+use std::os::fd::AsRawFd;
 
 use nix::libc;
 use socket2::{SockAddr, SockAddrStorage};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// `AF_PACKET`, in the type that an address has it in.
 const AF_PACKET: libc::sa_family_t = 17;
@@ -24,4 +30,19 @@ pub(crate) fn link_address(index: u32, protocol: u16) -> SockAddr {
     let len = LEN;
     // SAFETY: the storage holds a `sockaddr_ll`, and `len` is its length.
     unsafe { SockAddr::new(storage, len) }
+}
+
+/// A type that owns its file descriptor, and returns the same one as long as it lives.
+pub(crate) trait OwnsDescriptor: AsRawFd {}
+
+impl OwnsDescriptor for socket2::Socket {}
+impl OwnsDescriptor for netlink_sys::Socket {}
+impl OwnsDescriptor for crate::platform::Timer {}
+
+/// Registers a descriptor with the runtime, to be told when it can be read.
+pub(crate) fn watch<T: OwnsDescriptor>(owner: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: `T` owns its descriptor and returns the same one until it is dropped, and the
+    // `AsyncFd` that owns `T` is deregistered first.
+    let registered = unsafe { AsyncFd::register_with_interest(owner, Interest::READABLE) };
+    registered.map_err(|error| error.into_parts().1)
 }

@@ -54,11 +54,7 @@ fn parse_advert(packet: &[u8]) -> Option<Advert> {
         return None;
     }
     let version = version_and_type >> 4;
-    Some(Advert {
-        version,
-        vrid: *vrrp.get(1)?,
-        priority: *vrrp.get(2)?,
-    })
+    Some(Advert { version, vrid: *vrrp.get(1)?, priority: *vrrp.get(2)? })
 }
 
 #[cfg(test)]

@@ -25,18 +25,11 @@ pub(crate) fn sleep_until(at: Duration) {
     let request = TimeSpec::from(at);
     // EINTR is the only expected failure: the target is absolute, so asking again is enough.
     while now() < at
-        && clock_nanosleep(
-            ClockId::CLOCK_MONOTONIC,
-            ClockNanosleepFlags::TIMER_ABSTIME,
-            &request,
-        )
-        .is_err()
+        && clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::TIMER_ABSTIME, &request)
+            .is_err()
     {}
 }
 
 fn read(clock: ClockId) -> Duration {
-    clock
-        .now()
-        .map(Duration::from)
-        .expect("Linux always has these two clocks")
+    clock.now().map(Duration::from).expect("Linux always has these two clocks")
 }

@@ -56,13 +56,7 @@ impl Cluster {
         let nodes = (0..lan.nodes.len())
             .map(|node| Node::new(node, theory::priority(node), spec.clone(), dir))
             .collect::<Result<_, _>>()?;
-        Ok(Self {
-            lan,
-            nodes,
-            recorder,
-            screen,
-            timing: spec.timing,
-        })
+        Ok(Self { lan, nodes, recorder, screen, timing: spec.timing })
     }
 
     /// Starts a node's daemon.
@@ -79,9 +73,7 @@ impl Cluster {
 
     /// Pulls a node's cable or puts it back, and tells when.
     pub(crate) fn plug(&self, node: usize, plugged: bool) -> Result<Duration, LabError> {
-        self.change(Fact::Plugged(node, plugged), plugged, || {
-            self.lan.plug(node, plugged)
-        })
+        self.change(Fact::Plugged(node, plugged), plugged, || self.lan.plug(node, plugged))
     }
 
     /// Cuts or mends the cable between the LANs, and tells when.
@@ -175,10 +167,7 @@ impl Cluster {
             return Ok(None);
         }
         let view = View::of(&self.recorder.lock());
-        Ok(Some(format!(
-            "node {} should hold the VIP and serve the client; {view}",
-            node + 1
-        )))
+        Ok(Some(format!("node {} should hold the VIP and serve the client; {view}", node + 1)))
     }
 
     /// Waits for this part of an interval after the MASTER's next advert, so that faults hit the
@@ -186,9 +175,8 @@ impl Cluster {
     pub(crate) fn wait_phase(&mut self, master: usize, phase: f64) -> Result<(), LabError> {
         let now = clock::now();
         let within = self.timing.advert_int + PATIENCE;
-        let advert = self.wait("the MASTER's next advert", within, |record| {
-            record.first_advert(master, now)
-        })?;
+        let advert = self
+            .wait("the MASTER's next advert", within, |record| record.first_advert(master, now))?;
         let at = advert.unwrap_or(now) + self.timing.advert_int.mul_f64(phase);
         // Waits shorter than a tick are slept off: waking through the record costs precision.
         if at.saturating_sub(clock::now()) > TICK {
@@ -228,14 +216,8 @@ impl Cluster {
         let first = record.first_advert(successor, fault);
         // Behind a cut cable the old MASTER goes on advertising, to nobody who could hear it.
         let last = record.last_advert(old, fault + self.timing.advert_int / 4);
-        let zero = record
-            .adverts
-            .iter()
-            .rev()
-            .take_while(|seen| seen.at > fault);
-        let zero = zero
-            .filter(|seen| seen.node == old && seen.advert.priority == 0)
-            .last();
+        let zero = record.adverts.iter().rev().take_while(|seen| seen.at > fault);
+        let zero = zero.filter(|seen| seen.node == old && seen.advert.priority == 0).last();
         let due = match (zero, last) {
             (Some(zero), _) => zero.at + self.timing.skew(priority),
             (None, Some(last)) => last + self.timing.master_down(priority),
@@ -251,9 +233,7 @@ impl Cluster {
         let record = self.recorder.lock();
         let (_, sole_since) = judge::sole_holder_since(&record.facts)?;
         let service = judge::service(&record.probes, healed, now, probe::INTERVAL);
-        let done = service
-            .served_since
-            .map_or(sole_since, |served| served.max(sole_since));
+        let done = service.served_since.map_or(sole_since, |served| served.max(sole_since));
         Some(done.saturating_sub(healed))
     }
 }

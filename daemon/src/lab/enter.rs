@@ -47,9 +47,7 @@ pub(crate) fn unshare_all() -> Result<(), LabError> {
 }
 
 fn forbidden(error: io::Error) -> LabError {
-    LabError::Forbidden(nix::Error::from_raw(
-        error.raw_os_error().unwrap_or_default(),
-    ))
+    LabError::Forbidden(nix::Error::from_raw(error.raw_os_error().unwrap_or_default()))
 }
 
 /// Starts this program again inside, as process 1, and gives back how it ended.
@@ -65,15 +63,9 @@ pub(crate) fn run_inside(
         .context("start a runtime")?;
     runtime.block_on(async {
         let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .arg("--inside")
-            .arg(dir)
-            .kill_on_drop(true);
+        command.args(arguments).arg("--inside").arg(dir).kill_on_drop(true);
         let child = command.spawn().context("start the lab's inner process")?;
-        wait(child)
-            .await
-            .context("wait for the lab's inner process")
+        wait(child).await.context("wait for the lab's inner process")
     })
 }
 
@@ -129,11 +121,7 @@ pub(crate) fn settle_in() -> Result<Inside, LabError> {
     // All users are mapped outside of user namespaces.
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let user_namespace = !map.contains("4294967295");
-    Ok(Inside {
-        outer_pid,
-        own_proc,
-        user_namespace,
-    })
+    Ok(Inside { outer_pid, own_proc, user_namespace })
 }
 
 /// Notes in the record when the user interrupts the lab.

@@ -53,10 +53,7 @@ pub(crate) trait Context<T> {
 
 impl<T> Context<T> for io::Result<T> {
     fn context(self, what: impl Into<String>) -> Result<T, LabError> {
-        self.map_err(|source| LabError::Io {
-            what: what.into(),
-            source,
-        })
+        self.map_err(|source| LabError::Io { what: what.into(), source })
     }
 }
 
@@ -68,9 +65,6 @@ impl<T> Context<T> for nix::Result<T> {
 
 impl<T> Context<T> for Result<T, rtnetlink::Error> {
     fn context(self, what: impl Into<String>) -> Result<T, LabError> {
-        self.map_err(|source| LabError::Netlink {
-            what: what.into(),
-            source,
-        })
+        self.map_err(|source| LabError::Netlink { what: what.into(), source })
     }
 }

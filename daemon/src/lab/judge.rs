@@ -29,11 +29,7 @@ pub(crate) struct Network {
 impl Network {
     /// A whole network in which nobody holds the VIP.
     pub(crate) fn new() -> Self {
-        Self {
-            held: [false; NODES_MAX],
-            plugged: [true; NODES_MAX],
-            trunk: true,
-        }
+        Self { held: [false; NODES_MAX], plugged: [true; NODES_MAX], trunk: true }
     }
 
     /// The network after all these facts.
@@ -54,9 +50,7 @@ impl Network {
     /// The nodes that hold the VIP where somebody can see it. A node behind a pulled cable serves
     /// and disturbs nobody, so it doesn't count.
     pub(crate) fn holders(&self) -> Vec<usize> {
-        (0..NODES_MAX)
-            .filter(|&node| self.held[node] && self.plugged[node])
-            .collect()
+        (0..NODES_MAX).filter(|&node| self.held[node] && self.plugged[node]).collect()
     }
 
     /// The one node that holds the VIP in a whole network, if that is how things are.
@@ -73,11 +67,7 @@ impl Network {
         let holders = self.holders();
         let far = holders.iter().filter(|&&node| on_far_lan(node)).count();
         let near = holders.len() - far;
-        if self.trunk {
-            holders.len() > 1
-        } else {
-            far > 1 || near > 1
-        }
+        if self.trunk { holders.len() > 1 } else { far > 1 || near > 1 }
     }
 }
 
@@ -87,11 +77,7 @@ pub(crate) fn two_holders(facts: &[(Duration, Fact)], from: Duration, to: Durati
     let mut since = Duration::ZERO;
     let mut total = Duration::ZERO;
     let end = (to, None);
-    for (at, fact) in facts
-        .iter()
-        .map(|(at, fact)| (*at, Some(*fact)))
-        .chain([end])
-    {
+    for (at, fact) in facts.iter().map(|(at, fact)| (*at, Some(*fact))).chain([end]) {
         if network.conflict() {
             total += at.min(to).saturating_sub(since.max(from));
         }
@@ -142,10 +128,7 @@ pub(crate) fn service(
     let mut unanswered = false;
     let mut close = |answered_at: Duration, until: Duration| {
         let gap = until.saturating_sub(answered_at).saturating_sub(interval);
-        found = Service {
-            gap: found.gap.max(gap),
-            served_since: Some(until),
-        };
+        found = Service { gap: found.gap.max(gap), served_since: Some(until) };
     };
     for probe in &probes[start..end] {
         match probe.answer {
@@ -252,8 +235,7 @@ pub(crate) struct Measure {
 impl Measure {
     /// By how much the successor was late (negative: early), in milliseconds.
     pub(crate) fn late_ms(&self) -> Option<f64> {
-        self.takeover
-            .map(|(actual, theory)| millis(actual) - millis(theory))
+        self.takeover.map(|(actual, theory)| millis(actual) - millis(theory))
     }
 
     fn gap_late_ms(&self) -> f64 {
@@ -292,9 +274,7 @@ pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check>
     let first_advert = || Check {
         what: "first advert late",
         measured_ms: typical(
-            runs.iter()
-                .map(|run| run.late_ms().unwrap_or(f64::INFINITY))
-                .collect(),
+            runs.iter().map(|run| run.late_ms().unwrap_or(f64::INFINITY)).collect(),
         ),
         bound_ms: either(if sub_second { 2.0 } else { 1.0 }, 10.0),
     };
@@ -317,9 +297,7 @@ pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check>
     let healed = || Check {
         what: "healed",
         measured_ms: worst(
-            runs.iter()
-                .map(|run| run.healed.map_or(f64::INFINITY, millis))
-                .collect(),
+            runs.iter().map(|run| run.healed.map_or(f64::INFINITY, millis)).collect(),
         )
         .unwrap_or(f64::INFINITY),
         bound_ms: millis(timing.advert_int) + 20.0,

@@ -121,9 +121,7 @@ impl Netlink {
             .mcast_snooping(false)
             .build();
         let request = self.handle.link().add(bridge);
-        self.runtime
-            .block_on(request.execute())
-            .context(format!("make bridge {name}"))?;
+        self.runtime.block_on(request.execute()).context(format!("make bridge {name}"))?;
         self.index(name)
     }
 
@@ -134,9 +132,7 @@ impl Netlink {
             .up()
             .build();
         let request = self.handle.link().add(cable);
-        self.runtime
-            .block_on(request.execute())
-            .context(format!("make cable {name}"))?;
+        self.runtime.block_on(request.execute()).context(format!("make cable {name}"))?;
         self.index(name)
     }
 
@@ -147,16 +143,12 @@ impl Netlink {
             .append_info_data(InfoBridgePort::MulticastFlood(true))
             .append_info_data(InfoBridgePort::UnicastFlood(true));
         let request = self.handle.link().set_port(options.build());
-        self.runtime
-            .block_on(request.execute())
-            .context("set a bridge port's options")
+        self.runtime.block_on(request.execute()).context("set a bridge port's options")
     }
 
     fn add_address(&self, index: u32, address: Ipv4Addr) -> Result<(), LabError> {
         let request = self.handle.address().add(index, address.into(), PREFIX_LEN);
-        self.runtime
-            .block_on(request.execute())
-            .context(format!("add address {address}"))
+        self.runtime.block_on(request.execute()).context(format!("add address {address}"))
     }
 }
 
@@ -173,9 +165,7 @@ pub(crate) struct Lan {
 
 impl std::fmt::Debug for Lan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lan")
-            .field("trunk", &self.trunk)
-            .finish_non_exhaustive()
+        f.debug_struct("Lan").field("trunk", &self.trunk).finish_non_exhaustive()
     }
 }
 
@@ -194,13 +184,7 @@ impl Lan {
 
         let client = Namespace::new()?;
         plug_in(&netlink, &client, "client", CLIENT, near)?;
-        let mut lan = Self {
-            netlink,
-            trunk,
-            ports: vec![],
-            nodes: vec![],
-            client,
-        };
+        let mut lan = Self { netlink, trunk, ports: vec![], nodes: vec![], client };
         for node in 0..nodes {
             let namespace = Namespace::new()?;
             let bridge = if judge::on_far_lan(node) { far } else { near };

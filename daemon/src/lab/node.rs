@@ -42,10 +42,7 @@ pub(crate) struct RouterSpec {
 impl RouterSpec {
     /// The router of the scenarios.
     pub(crate) fn main() -> Self {
-        Self {
-            id: ROUTER_ID,
-            vip: (VIP, 24),
-        }
+        Self { id: ROUTER_ID, vip: (VIP, 24) }
     }
 }
 
@@ -81,26 +78,14 @@ impl Spec {
         priority: u8,
         router: &RouterSpec,
     ) -> std::fmt::Result {
-        let table = if self.routers.len() == 1 {
-            "[]"
-        } else {
-            "[[]]"
-        };
+        let table = if self.routers.len() == 1 { "[]" } else { "[[]]" };
         let (open, close) = table.split_at(table.len() / 2);
         writeln!(text, "{open}general.virtual_router{close}")?;
         writeln!(text, "interface = \"{INTERFACE}\"")?;
         writeln!(text, "router_id = {}", router.id)?;
         writeln!(text, "priority = {priority}")?;
-        writeln!(
-            text,
-            "advert_int = {}",
-            self.timing.advert_int.as_secs_f64()
-        )?;
-        writeln!(
-            text,
-            "vip_addresses = [ \"{}/{}\" ]",
-            router.vip.0, router.vip.1
-        )?;
+        writeln!(text, "advert_int = {}", self.timing.advert_int.as_secs_f64())?;
+        writeln!(text, "vip_addresses = [ \"{}/{}\" ]", router.vip.0, router.vip.1)?;
         if self.timing.version == Version::V3 {
             writeln!(text, "version = 3")?;
         }
@@ -121,16 +106,9 @@ impl Spec {
         writeln!(text, "    version {}", self.timing.version.number())?;
         writeln!(text, "    virtual_router_id {}", router.id)?;
         writeln!(text, "    priority {priority}")?;
-        writeln!(
-            text,
-            "    advert_int {}",
-            self.timing.advert_int.as_secs_f64()
-        )?;
+        writeln!(text, "    advert_int {}", self.timing.advert_int.as_secs_f64())?;
         let (address, prefix_len) = router.vip;
-        writeln!(
-            text,
-            "    virtual_ipaddress {{\n        {address}/{prefix_len}\n    }}\n}}"
-        )
+        writeln!(text, "    virtual_ipaddress {{\n        {address}/{prefix_len}\n    }}\n}}")
     }
 }
 
@@ -154,13 +132,7 @@ impl Node {
         dir: &Path,
     ) -> Result<Self, LabError> {
         let dir = dir.join(format!("node-{}", index + 1));
-        let node = Self {
-            index,
-            priority,
-            spec,
-            dir,
-            child: None,
-        };
+        let node = Self { index, priority, spec, dir, child: None };
         fs::create_dir_all(&node.dir).context("make a node's directory")?;
         fs::write(node.file(), node.spec.file(priority)).context("write a node's file")?;
         Ok(node)
@@ -187,11 +159,7 @@ impl Node {
     /// Starts the daemon in the node's namespace.
     pub(crate) fn start(&mut self, namespace: &Namespace) -> Result<(), LabError> {
         let what = format!("start the daemon of node {}", self.index + 1);
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.log())
-            .context(&what)?;
+        let log = File::options().create(true).append(true).open(self.log()).context(&what)?;
         let log_too = log.try_clone().context(&what)?;
         let mut command = match &self.spec.program {
             Program::OpenProxy(path) => {
@@ -208,11 +176,7 @@ impl Node {
             }
         };
         // Its own process group: a Ctrl-C in the terminal is the lab's, not the daemon's.
-        command
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(log_too)
-            .process_group(0);
+        command.stdin(Stdio::null()).stdout(log).stderr(log_too).process_group(0);
         command.current_dir(&self.dir);
         let run = self.dir.join("run");
         fs::create_dir_all(&run).context(&what)?;
@@ -242,10 +206,7 @@ impl Node {
         } else {
             kill(pid, signal)
         };
-        sent.context(format!(
-            "send {signal} to the daemon of node {}",
-            self.index + 1
-        ))
+        sent.context(format!("send {signal} to the daemon of node {}", self.index + 1))
     }
 
     /// Waits for a daemon that was told to end; kills it when it doesn't.

@@ -52,9 +52,7 @@ fn watch_addresses(lan: &Lan, recorder: Arc<Recorder>) -> Result<(), LabError> {
             socket
                 .bind(&SocketAddr::new(0, GROUP_IPV4_ADDRESSES))
                 .context("listen to address events")?;
-            socket
-                .set_non_blocking(true)
-                .context("listen to address events")?;
+            socket.set_non_blocking(true).context("listen to address events")?;
             // A limit below the wish is no failure: lost events are counted.
             let _ = socket.set_rx_buf_sz(RECEIVE_BUFFER_LEN);
             Ok(socket)
@@ -135,9 +133,7 @@ fn messages(mut bytes: &[u8]) -> Vec<RouteNetlinkMessage> {
 }
 
 fn is_vip(message: &AddressMessage) -> bool {
-    message
-        .attributes
-        .contains(&AddressAttribute::Local(IpAddr::V4(VIP)))
+    message.attributes.contains(&AddressAttribute::Local(IpAddr::V4(VIP)))
 }
 
 /// Lets through what the lab judges by: ARP, and IPv4 with protocol 112, coming out of a node.
@@ -164,12 +160,7 @@ fn filter(ports: &[u32]) -> Vec<SockFilter> {
     ];
     for (port, left) in ports.iter().zip((0..count).rev()) {
         // One of ours: on to the question what it is. The last that isn't: refuse.
-        filter.push(SockFilter::new(
-            0x15,
-            left,
-            if left == 0 { 6 } else { 0 },
-            *port,
-        ));
+        filter.push(SockFilter::new(0x15, left, if left == 0 { 6 } else { 0 }, *port));
     }
     filter.extend(what);
     filter
@@ -177,13 +168,9 @@ fn filter(ports: &[u32]) -> Vec<SockFilter> {
 
 fn watch_cables(ports: Vec<u32>, recorder: Arc<Recorder>) -> Result<(), LabError> {
     let what = "listen to the cables";
-    let packets = socket(
-        AddressFamily::Packet,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::EthAll,
-    )
-    .context(what)?;
+    let packets =
+        socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)
+            .context(what)?;
     let options = SockRef::from(&packets);
     options.attach_filter(&filter(&ports)).context(what)?;
     // A limit below the wish is no failure: lost packets are counted.
@@ -222,10 +209,7 @@ fn read_frame(packets: &OwnedFd, ports: &[u32], recorder: &Recorder) {
     let Some(from) = from.filter(|from| from.pkttype() != libc::PACKET_OUTGOING) else {
         return;
     };
-    let Some(node) = ports
-        .iter()
-        .position(|&port| port as usize == from.ifindex())
-    else {
+    let Some(node) = ports.iter().position(|&port| port as usize == from.ifindex()) else {
         return;
     };
     let at = at.unwrap_or_else(clock::now);
@@ -242,8 +226,5 @@ fn read_frame(packets: &OwnedFd, ports: &[u32], recorder: &Recorder) {
 /// Starts a thread with a name.
 pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), LabError> {
     let builder = thread::Builder::new().name(name.to_owned());
-    builder
-        .spawn(work)
-        .map(drop)
-        .context(format!("start the thread {name}"))
+    builder.spawn(work).map(drop).context(format!("start the thread {name}"))
 }

@@ -88,13 +88,7 @@ fn echo(node: u8, socket: &UdpSocket) -> Option<()> {
         };
         let control = [ControlMessage::Ipv4PacketInfo(&source)];
         // Fails when the VIP has just gone: then this node doesn't serve it.
-        let _ = sendmsg(
-            fd,
-            &[IoSlice::new(&packet)],
-            &control,
-            MsgFlags::empty(),
-            Some(&client),
-        );
+        let _ = sendmsg(fd, &[IoSlice::new(&packet)], &control, MsgFlags::empty(), Some(&client));
     }
     Some(())
 }
@@ -133,10 +127,7 @@ fn start_client(lan: &Lan, recorder: Arc<Recorder>) -> Result<(), LabError> {
 fn ask(socket: &UdpSocket, recorder: &Recorder) {
     let sequence = {
         let mut record = recorder.lock();
-        record.probes.push(Probe {
-            sent: clock::now(),
-            answer: None,
-        });
+        record.probes.push(Probe { sent: clock::now(), answer: None });
         record.probes.len() - 1
     };
     let mut packet = [0; ANSWER_LEN];

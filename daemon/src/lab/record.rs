@@ -80,11 +80,7 @@ impl Record {
     /// The latest answer a probe got, and from whom.
     pub(crate) fn last_answer(&self) -> Option<(Duration, usize)> {
         // Two seconds of probes are enough to tell whether the client is being served.
-        self.probes
-            .iter()
-            .rev()
-            .take(1000)
-            .find_map(|probe| probe.answer)
+        self.probes.iter().rev().take(1000).find_map(|probe| probe.answer)
     }
 }
 

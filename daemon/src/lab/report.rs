@@ -19,15 +19,8 @@ pub(crate) struct Screen {
 impl Screen {
     /// Chooses the stream.
     pub(crate) fn new(json: bool) -> Self {
-        let live = if json {
-            io::stderr().is_terminal()
-        } else {
-            io::stdout().is_terminal()
-        };
-        Self {
-            to_stderr: json,
-            live,
-        }
+        let live = if json { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
+        Self { to_stderr: json, live }
     }
 
     /// Shows a line that stays.
@@ -89,15 +82,9 @@ impl Row {
 
     fn cells(&self) -> [String; 6] {
         let gap = judge::median(self.runs.iter().map(|run| millis(run.gap)));
-        let overlap = self
-            .runs
-            .iter()
-            .map(|run| millis(run.two_holders))
-            .reduce(f64::max);
+        let overlap = self.runs.iter().map(|run| millis(run.two_holders)).reduce(f64::max);
         let first = judge::median(
-            self.runs
-                .iter()
-                .filter_map(|run| run.takeover.map(|(actual, _)| millis(actual))),
+            self.runs.iter().filter_map(|run| run.takeover.map(|(actual, _)| millis(actual))),
         );
         let late = judge::median(self.runs.iter().filter_map(Measure::late_ms));
         let first = match (first, late) {
@@ -112,11 +99,7 @@ impl Row {
             gap.map_or_else(|| "-".to_owned(), |gap| format!("{gap:.1}")),
             overlap.map_or_else(|| "-".to_owned(), |overlap| format!("{overlap:.1}")),
             first,
-            if bounds.is_empty() {
-                "one holder".to_owned()
-            } else {
-                bounds.join(", ")
-            },
+            if bounds.is_empty() { "one holder".to_owned() } else { bounds.join(", ") },
             self.verdict().to_owned(),
         ]
     }
@@ -163,39 +146,21 @@ fn run_json(run: &Measure) -> Value {
 
 /// JSON has no infinity; a figure that never came is null.
 fn finite(value: f64) -> Value {
-    if value.is_finite() {
-        json!(value)
-    } else {
-        Value::Null
-    }
+    if value.is_finite() { json!(value) } else { Value::Null }
 }
 
 /// One line about a run just finished.
 pub(crate) fn progress(kind: Kind, timing: Timing, run: &Measure) -> String {
     let row = Row::new(kind, timing, vec![run.clone()]);
     let [name, gap, overlap, first, _, verdict] = row.cells();
-    let first = if first == "-" {
-        String::new()
-    } else {
-        format!(", first advert {first}")
-    };
-    let why = run
-        .failure
-        .as_ref()
-        .map_or_else(String::new, |why| format!(": {why}"));
+    let first = if first == "-" { String::new() } else { format!(", first advert {first}") };
+    let why = run.failure.as_ref().map_or_else(String::new, |why| format!(": {why}"));
     format!("  {name:<27} client gap {gap} ms, two holders {overlap} ms{first}  {verdict}{why}")
 }
 
 /// The table that ends a run.
 pub(crate) fn table(rows: &[Row]) -> Vec<String> {
-    let head = [
-        "scenario",
-        "client gap",
-        "two holders",
-        "first advert",
-        "bounds",
-        "verdict",
-    ];
+    let head = ["scenario", "client gap", "two holders", "first advert", "bounds", "verdict"];
     let mut cells = vec![head.map(str::to_owned)];
     cells.extend(rows.iter().map(Row::cells));
     let mut widths = [0; 6];
@@ -207,10 +172,7 @@ pub(crate) fn table(rows: &[Row]) -> Vec<String> {
     let mut lines: Vec<String> = cells
         .iter()
         .map(|row| {
-            let padded = row
-                .iter()
-                .zip(widths)
-                .map(|(cell, width)| format!("{cell:<width$}"));
+            let padded = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
             padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         })
         .collect();

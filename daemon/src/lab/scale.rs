@@ -35,10 +35,7 @@ const LESSER: usize = 1;
 /// Many routers on two nodes with busy loops beside them; tells whether none changed hands.
 pub(super) fn scale(stage: &Stage<'_>) -> Result<bool, LabError> {
     let this = std::env::current_exe().map(Program::OpenProxy);
-    let mut programs = vec![(
-        "openproxy",
-        super::Context::context(this, "find this program")?,
-    )];
+    let mut programs = vec![("openproxy", super::Context::context(this, "find this program")?)];
     if stage.args.beside.is_some() {
         programs.push(("keepalived", keepalived()?));
     }
@@ -61,24 +58,14 @@ pub(super) fn scale(stage: &Stage<'_>) -> Result<bool, LabError> {
     }
     stage.screen.line("");
     for (name, figure) in &figures {
-        figure
-            .lines(name)
-            .iter()
-            .for_each(|line| stage.screen.line(line));
+        figure.lines(name).iter().for_each(|line| stage.screen.line(line));
     }
     // The comparison is for information; this program's own figures decide.
     let ours = &figures[0].1;
     let holds = ours.takeovers == 0 && ours.lost == 0;
-    stage.screen.line(if holds {
-        "ok: no false takeover"
-    } else {
-        "BROKEN"
-    });
+    stage.screen.line(if holds { "ok: no false takeover" } else { "BROKEN" });
     if stage.args.json {
-        let daemons: Value = figures
-            .iter()
-            .map(|(name, figure)| figure.json(name))
-            .collect();
+        let daemons: Value = figures.iter().map(|(name, figure)| figure.json(name)).collect();
         Screen::document(&json!({
             "routers": stage.args.routers,
             "advert_int_s": stage.args.timing()?.advert_int.as_secs_f64(),
@@ -91,12 +78,7 @@ pub(super) fn scale(stage: &Stage<'_>) -> Result<bool, LabError> {
 }
 
 fn routers(count: u8) -> Vec<RouterSpec> {
-    (1..=count)
-        .map(|id| RouterSpec {
-            id,
-            vip: (Ipv4Addr::new(10, 99, 1, id), 32),
-        })
-        .collect()
+    (1..=count).map(|id| RouterSpec { id, vip: (Ipv4Addr::new(10, 99, 1, id), 32) }).collect()
 }
 
 /// What one daemon used and did.
@@ -121,11 +103,7 @@ impl Figure {
             "{name}: {} adverts of the lesser node (false takeovers), {:.0} adverts/s{}",
             self.takeovers,
             self.adverts_per_second(),
-            if self.lost == 0 {
-                String::new()
-            } else {
-                format!(", {} not seen", self.lost)
-            },
+            if self.lost == 0 { String::new() } else { format!(", {} not seen", self.lost) },
         )];
         for (node, (pss, cpu)) in self.usage.iter().enumerate() {
             let role = if node == BETTER { "MASTER" } else { "BACKUP" };
@@ -140,11 +118,8 @@ impl Figure {
     }
 
     fn json(&self, name: &str) -> Value {
-        let nodes: Value = self
-            .usage
-            .iter()
-            .map(|(pss, cpu)| json!({ "pss_kib": pss, "cpu_s": cpu }))
-            .collect();
+        let nodes: Value =
+            self.usage.iter().map(|(pss, cpu)| json!({ "pss_kib": pss, "cpu_s": cpu })).collect();
         json!({
             "daemon": name,
             "seconds": self.seconds,
@@ -158,33 +133,23 @@ impl Figure {
 
 fn watch(stage: &Stage<'_>, cluster: &mut Cluster, name: &str) -> Result<Figure, LabError> {
     let args = stage.args;
-    stage
-        .screen
-        .line(&format!("{name}: {} routers, starting", args.routers));
+    stage.screen.line(&format!("{name}: {} routers, starting", args.routers));
     let begin = clock::now();
     cluster.start(BETTER)?;
     cluster.start(LESSER)?;
     let all = usize::from(args.routers);
-    let elected = cluster.wait(
-        "every router must have its MASTER",
-        START_WITHIN,
-        |record| (masters(record, begin).len() >= all).then_some(()),
-    )?;
+    let elected = cluster.wait("every router must have its MASTER", START_WITHIN, |record| {
+        (masters(record, begin).len() >= all).then_some(())
+    })?;
     if elected.is_none() {
         let seen = masters(&stage.recorder.lock(), begin).len();
-        stage.screen.line(&format!(
-            "  only {seen} of {all} routers have the better MASTER"
-        ));
+        stage.screen.line(&format!("  only {seen} of {all} routers have the better MASTER"));
     }
     cluster.wait_until("the election to pass", clock::now() + QUIET)?;
 
     let window = Duration::from_secs(args.seconds.unwrap_or(SECONDS));
     let busy = BusyLoops::start(args.busy);
-    stage.screen.line(&format!(
-        "  watching for {} s, {} busy loops",
-        window.as_secs(),
-        args.busy
-    ));
+    stage.screen.line(&format!("  watching for {} s, {} busy loops", window.as_secs(), args.busy));
     let lost_before = stage.recorder.lock().lost;
     let cpu_before: Vec<Option<f64>> = cluster.nodes.iter().map(cpu_seconds).collect();
     let from = clock::now();
@@ -200,13 +165,8 @@ fn watch(stage: &Stage<'_>, cluster: &mut Cluster, name: &str) -> Result<Figure,
     drop(busy);
     let record = stage.recorder.lock();
     let said = |node| {
-        let within = record
-            .adverts
-            .iter()
-            .filter(|seen| (from..to).contains(&seen.at));
-        within
-            .filter(|seen| seen.node == node && seen.advert.priority > 0)
-            .count()
+        let within = record.adverts.iter().filter(|seen| (from..to).contains(&seen.at));
+        within.filter(|seen| seen.node == node && seen.advert.priority > 0).count()
     };
     Ok(Figure {
         seconds: (to - from).as_secs_f64(),
@@ -219,15 +179,8 @@ fn watch(stage: &Stage<'_>, cluster: &mut Cluster, name: &str) -> Result<Figure,
 
 /// The routers whose MASTER the better node is.
 fn masters(record: &Record, begin: Duration) -> BTreeSet<u8> {
-    let recent = record
-        .adverts
-        .iter()
-        .rev()
-        .take_while(|seen| seen.at > begin);
-    recent
-        .filter(|seen| seen.node == BETTER)
-        .map(|seen| seen.advert.vrid)
-        .collect()
+    let recent = record.adverts.iter().rev().take_while(|seen| seen.at > begin);
+    recent.filter(|seen| seen.node == BETTER).map(|seen| seen.advert.vrid).collect()
 }
 
 /// Threads that do nothing, all the time, until dropped.
@@ -263,10 +216,7 @@ fn processes(node: &Node) -> Vec<String> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let ours = |pid: &String| stat_field(pid, 5) == u64::try_from(leader).ok();
-    names
-        .filter(|name| name.parse::<u32>().is_ok())
-        .filter(ours)
-        .collect()
+    names.filter(|name| name.parse::<u32>().is_ok()).filter(ours).collect()
 }
 
 /// A numeric field of `/proc/PID/stat`, counted from 1 as in its manual page.
@@ -294,10 +244,7 @@ fn pss_kib(node: &Node) -> Option<u64> {
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
         line.trim().trim_end_matches(" kB").parse::<u64>().ok()
     };
-    processes(node)
-        .iter()
-        .map(of_one)
-        .reduce(|a, b| Some(a? + b?))?
+    processes(node).iter().map(of_one).reduce(|a, b| Some(a? + b?))?
 }
 
 /// Counts the adverts of one MASTER; tells whether there were as many as there should be.
@@ -309,13 +256,10 @@ pub(super) fn drift(stage: &Stage<'_>) -> Result<bool, LabError> {
     let mut cluster = Cluster::new(lan, &spec, recorder, stage.screen, stage.dir)?;
     let begin = clock::now();
     cluster.start(BETTER)?;
-    let first = cluster.wait("the first advert", START_WITHIN, |record| {
-        record.first_advert(BETTER, begin)
-    })?;
+    let first = cluster
+        .wait("the first advert", START_WITHIN, |record| record.first_advert(BETTER, begin))?;
     let window = Duration::from_secs(stage.args.seconds.unwrap_or(DRIFT_SECONDS));
-    stage
-        .screen
-        .line(&format!("counting the adverts of {} s", window.as_secs()));
+    stage.screen.line(&format!("counting the adverts of {} s", window.as_secs()));
     let margin = spec.timing.advert_int;
     cluster.wait_until("adverts", clock::now() + QUIET + window + 2 * margin)?;
 
@@ -323,14 +267,8 @@ pub(super) fn drift(stage: &Stage<'_>) -> Result<bool, LabError> {
     let settled = first.unwrap_or(begin) + QUIET / 2;
     let stamps: Vec<Duration> = record.adverts.iter().map(|seen| seen.at).collect();
     // The window opens half an interval after an advert, so that neither edge is in doubt.
-    let from = stamps
-        .iter()
-        .find(|at| **at >= settled)
-        .map_or(settled, |at| *at + margin / 2);
-    let count = stamps
-        .iter()
-        .filter(|at| (from..from + window).contains(*at))
-        .count();
+    let from = stamps.iter().find(|at| **at >= settled).map_or(settled, |at| *at + margin / 2);
+    let count = stamps.iter().filter(|at| (from..from + window).contains(*at)).count();
     let (seconds, interval) = (window.as_secs_f64(), margin.as_secs_f64());
     let expected = seconds / interval;
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 adverts")]

@@ -38,21 +38,12 @@ pub(crate) enum Scenario {
 
 impl Scenario {
     /// All of them but the first, in the order in which they run.
-    pub(crate) const AFTER_ELECTION: [Self; 5] = [
-        Self::Kill,
-        Self::Stop,
-        Self::Pull,
-        Self::Partition,
-        Self::Freeze,
-    ];
+    pub(crate) const AFTER_ELECTION: [Self; 5] =
+        [Self::Kill, Self::Stop, Self::Pull, Self::Partition, Self::Freeze];
 
     /// The one that does the same.
     pub(crate) fn canonical(self) -> Self {
-        if self == Self::Return {
-            Self::Stop
-        } else {
-            self
-        }
+        if self == Self::Return { Self::Stop } else { self }
     }
 }
 
@@ -122,10 +113,7 @@ fn pull(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
     let pulled = takeover(cluster, fault)?;
     let back = cluster.plug(MASTER, true)?;
     let failure = cluster.settle(MASTER, back)?;
-    let measure = Measure {
-        failure,
-        ..cluster.measure(back)
-    };
+    let measure = Measure { failure, ..cluster.measure(back) };
     Ok(vec![(Kind::Pull, pulled), (Kind::Back, measure)])
 }
 
@@ -138,30 +126,20 @@ fn partition(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
     }
     let within = cluster.timing.advert_int + Duration::from_secs(1);
     let served = cluster.wait("the client must be served on its side", within, |record| {
-        record
-            .last_answer()
-            .filter(|(at, node)| *at > fault && *node == SUCCESSOR)
+        record.last_answer().filter(|(at, node)| *at > fault && *node == SUCCESSOR)
     })?;
     if served.is_none() {
         failure.get_or_insert_with(|| "the client was not served on its side".to_owned());
     }
     // The phase is that of the winner, whose next advert ends the loser's reign.
     cluster.wait_phase(MASTER, phase)?;
-    let mut cut = Measure {
-        failure,
-        ..cluster.measure(fault)
-    };
+    let mut cut = Measure { failure, ..cluster.measure(fault) };
     cluster.measure_takeover(&mut cut, MASTER, fault);
 
     let healing = cluster.join(true)?;
     let failure = cluster.settle(MASTER, healing)?;
-    let mut healed = Measure {
-        failure,
-        ..cluster.measure(healing)
-    };
-    healed.healed = cluster
-        .healed_after(healing)
-        .filter(|_| healed.failure.is_none());
+    let mut healed = Measure { failure, ..cluster.measure(healing) };
+    healed.healed = cluster.healed_after(healing).filter(|_| healed.failure.is_none());
     healed.gap_theory = cluster.timing.advert_int;
     Ok(vec![(Kind::Partition, cut), (Kind::Healing, healed)])
 }
@@ -171,9 +149,7 @@ fn freeze(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
     let fault = cluster.signal(MASTER, Signal::SIGSTOP)?;
     let taken = cluster.wait_takeover(SUCCESSOR, fault)?;
     // Long enough to see the lease end, where that comes after the takeover.
-    let lease = cluster
-        .timing
-        .two_holders_max(cluster.nodes[SUCCESSOR].priority());
+    let lease = cluster.timing.two_holders_max(cluster.nodes[SUCCESSOR].priority());
     let frozen = FROZEN.max(lease + FROZEN / 4);
     cluster.wait_until("the MASTER is frozen", clock::now() + frozen)?;
     let thaw = cluster.signal(MASTER, Signal::SIGCONT)?;
@@ -183,16 +159,10 @@ fn freeze(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
     let noticed = thaw + cluster.timing.master_down(priority) / 2;
     cluster.wait_until("the MASTER goes on", noticed)?;
     let failure = (!taken).then(|| "nobody took over".to_owned());
-    let mut frozen = Measure {
-        failure,
-        ..cluster.measure(fault)
-    };
+    let mut frozen = Measure { failure, ..cluster.measure(fault) };
     cluster.measure_takeover(&mut frozen, MASTER, fault);
     let failure = cluster.settle(MASTER, thaw)?;
-    let thawed = Measure {
-        failure,
-        ..cluster.measure(thaw)
-    };
+    let thawed = Measure { failure, ..cluster.measure(thaw) };
     Ok(vec![(Kind::Freeze, frozen), (Kind::Thaw, thawed)])
 }
 
@@ -203,10 +173,7 @@ fn takeover(cluster: &mut Cluster, fault: Duration) -> Result<Measure, LabError>
     if !taken {
         failure.get_or_insert_with(|| "nobody took over".to_owned());
     }
-    let mut measure = Measure {
-        failure,
-        ..cluster.measure(fault)
-    };
+    let mut measure = Measure { failure, ..cluster.measure(fault) };
     cluster.measure_takeover(&mut measure, MASTER, fault);
     Ok(measure)
 }
@@ -216,10 +183,7 @@ fn comes_back(cluster: &mut Cluster) -> Result<Measure, LabError> {
     let begin = clock::now();
     cluster.start(MASTER)?;
     let failure = cluster.settle(MASTER, begin)?;
-    Ok(Measure {
-        failure,
-        ..cluster.measure(begin)
-    })
+    Ok(Measure { failure, ..cluster.measure(begin) })
 }
 
 fn fail(measure: &mut Measure, why: String) {

@@ -16,32 +16,20 @@ fn args(line: &str) -> LabArgs {
 #[test]
 fn the_default_is_one_second_in_version_2() {
     let timing = args("").timing().expect("valid");
-    assert_eq!(
-        (timing.version, timing.advert_int),
-        (Version::V2, Duration::from_secs(1))
-    );
+    assert_eq!((timing.version, timing.advert_int), (Version::V2, Duration::from_secs(1)));
 }
 
 #[test]
 fn a_fraction_implies_version_3() {
     let timing = args("--advert-int 0.01").timing().expect("valid");
-    assert_eq!(
-        (timing.version, timing.advert_int),
-        (Version::V3, Duration::from_millis(10))
-    );
-    assert_eq!(
-        args("--scale").timing().expect("valid").version,
-        Version::V3
-    );
+    assert_eq!((timing.version, timing.advert_int), (Version::V3, Duration::from_millis(10)));
+    assert_eq!(args("--scale").timing().expect("valid").version, Version::V3);
 }
 
 #[test]
 fn impossible_intervals_are_refused() {
-    for line in [
-        "--advert-int 0.5 --protocol 2",
-        "--advert-int 0",
-        "--advert-int 41 --protocol 3",
-    ] {
+    for line in ["--advert-int 0.5 --protocol 2", "--advert-int 0", "--advert-int 41 --protocol 3"]
+    {
         assert!(args(line).timing().is_err(), "{line}");
     }
 }
@@ -49,10 +37,7 @@ fn impossible_intervals_are_refused() {
 #[test]
 fn scenarios_come_as_a_list() {
     let args = args("--scenario pull,return --scenario kill");
-    assert_eq!(
-        args.scenario,
-        [Scenario::Pull, Scenario::Return, Scenario::Kill]
-    );
+    assert_eq!(args.scenario, [Scenario::Pull, Scenario::Return, Scenario::Kill]);
 }
 
 #[test]

@@ -58,17 +58,14 @@ impl Timing {
         if self.advert_int < second {
             return SHORT_LEASE_RENEWAL.max(self.advert_int) + SHORT_LEASE + LEASE_LATE_MAX;
         }
-        let whole = (3 * self.advert_int)
-            .saturating_sub(LEASE_LATE_MAX)
-            .as_secs();
+        let whole = (3 * self.advert_int).saturating_sub(LEASE_LATE_MAX).as_secs();
         Duration::from_secs(whole.max(2)) + LEASE_LATE_MAX
     }
 
     /// How long two nodes may hold the VIPs after a crash or freeze of a MASTER whose successor
     /// has this priority: nothing from `advert_int` 1 s on, unless the skew is very small.
     pub(crate) fn two_holders_max(&self, successor: u8) -> Duration {
-        self.lease_end_max()
-            .saturating_sub(self.master_down(successor))
+        self.lease_end_max().saturating_sub(self.master_down(successor))
     }
 
     /// A window in which every router must have acted if it was ever going to.

@@ -37,16 +37,12 @@ pub(super) fn walk(stage: &Stage<'_>) -> Result<bool, LabError> {
     let lost = stage.recorder.lock().lost;
     let holds = !interrupted && lost == 0 && rows.iter().all(Row::holds);
     stage.screen.line("");
-    report::table(&rows)
-        .iter()
-        .for_each(|line| stage.screen.line(line));
+    report::table(&rows).iter().for_each(|line| stage.screen.line(line));
     if interrupted {
         stage.screen.line("Interrupted: no verdict.");
     }
     if lost > 0 {
-        stage.screen.line(&format!(
-            "BROKEN: the observers lost {lost} packets or events"
-        ));
+        stage.screen.line(&format!("BROKEN: the observers lost {lost} packets or events"));
     }
     if args.json {
         Screen::document(&json!({
@@ -72,11 +68,7 @@ fn heading(args: &LabArgs, cluster: &Cluster) -> String {
     format!(
         "{} nodes ({}) at advert_int {} s, version {}{}; the client beside node 2",
         args.nodes,
-        if args.beside.is_some() {
-            "keepalived"
-        } else {
-            "openproxy"
-        },
+        if args.beside.is_some() { "keepalived" } else { "openproxy" },
         timing.advert_int.as_secs_f64(),
         timing.version.number(),
         if args.sabotage { ", leases off" } else { "" },
@@ -90,20 +82,14 @@ fn run_all(
 ) -> Result<(), LabError> {
     let mut run = |scenario, phase| -> Result<(), LabError> {
         for (kind, measure) in scenario::run(cluster, scenario, phase)? {
-            cluster
-                .screen
-                .line(&report::progress(kind, cluster.timing, &measure));
+            cluster.screen.line(&report::progress(kind, cluster.timing, &measure));
             measures.push((kind, measure));
         }
         Ok(())
     };
     run(Scenario::Election, 0.0)?;
     let asked = |scenario: &Scenario| {
-        args.scenario.is_empty()
-            || args
-                .scenario
-                .iter()
-                .any(|name| name.canonical() == *scenario)
+        args.scenario.is_empty() || args.scenario.iter().any(|name| name.canonical() == *scenario)
     };
     for scenario in Scenario::AFTER_ELECTION.into_iter().filter(asked) {
         let healings = args.healings.filter(|_| scenario == Scenario::Partition);
@@ -126,10 +112,7 @@ fn rows(measures: &[(Kind, Measure)], cluster: &Cluster) -> Vec<Row> {
         let same = measures.iter().filter(move |(other, _)| *other == kind);
         same.map(|(_, measure)| measure.clone()).collect()
     };
-    kinds
-        .into_iter()
-        .map(|kind| Row::new(kind, cluster.timing, runs(kind)))
-        .collect()
+    kinds.into_iter().map(|kind| Row::new(kind, cluster.timing, runs(kind))).collect()
 }
 
 /// Tells how to look into the lab, and waits.
@@ -137,28 +120,17 @@ fn look_around(stage: &Stage<'_>, cluster: &mut Cluster) -> Result<(), LabError>
     let screen = stage.screen;
     let pid = stage.surroundings.outer_pid.unwrap_or_default();
     screen.line("\nThe lab stays until Ctrl-C. To look around, in another terminal:");
-    let user = if stage.surroundings.user_namespace {
-        " -U --preserve-credentials"
-    } else {
-        ""
-    };
+    let user = if stage.surroundings.user_namespace { " -U --preserve-credentials" } else { "" };
     let shell = |name: &str, fd: i32| {
         format!("  {name:<8} nsenter -t {pid}{user} -m -p --net=/proc/{pid}/fd/{fd} bash")
     };
-    screen.line(&format!(
-        "  {:<8} nsenter -t {pid}{user} -m -p -n bash",
-        "LANs"
-    ));
+    screen.line(&format!("  {:<8} nsenter -t {pid}{user} -m -p -n bash", "LANs"));
     screen.line(&shell("client", cluster.lan.client.fd()));
     for (node, namespace) in cluster.lan.nodes.iter().enumerate() {
         screen.line(&shell(&format!("node {}", node + 1), namespace.fd()));
     }
     for node in &cluster.nodes {
-        screen.line(&format!(
-            "  {}  {}",
-            node.file().display(),
-            node.log().display()
-        ));
+        screen.line(&format!("  {}  {}", node.file().display(), node.log().display()));
     }
     match cluster.wait("to be looked at", KEEP, |_| None::<()>) {
         Ok(_) | Err(LabError::Interrupted) => Ok(()),

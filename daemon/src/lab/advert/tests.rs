@@ -18,22 +18,14 @@ fn ipv4(header_words: u8, protocol: u8, payload: &[u8]) -> Vec<u8> {
 #[test]
 fn an_advert_is_read() {
     let frame = ipv4(5, 112, &[0x21, 50, 150, 1, 0, 1, 0, 0]);
-    let advert = Advert {
-        version: 2,
-        vrid: 50,
-        priority: 150,
-    };
+    let advert = Advert { version: 2, vrid: 50, priority: 150 };
     assert_eq!(parse(&frame), Some(Frame::Advert(advert)));
 }
 
 #[test]
 fn an_advert_behind_ip_options_is_read() {
     let frame = ipv4(6, 112, &[0x31, 7, 0, 1]);
-    let advert = Advert {
-        version: 3,
-        vrid: 7,
-        priority: 0,
-    };
+    let advert = Advert { version: 3, vrid: 7, priority: 0 };
     assert_eq!(parse(&frame), Some(Frame::Advert(advert)));
 }
 

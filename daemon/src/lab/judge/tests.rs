@@ -12,10 +12,7 @@ fn probes(silent: &[(u64, u64)]) -> Vec<Probe> {
     let answered = |at: u64| !silent.iter().any(|&(from, to)| (from..to).contains(&at));
     (1000..2000)
         .step_by(2)
-        .map(|at| Probe {
-            sent: ms(at),
-            answer: answered(at).then_some((ms(at), 0)),
-        })
+        .map(|at| Probe { sent: ms(at), answer: answered(at).then_some((ms(at), 0)) })
         .collect()
 }
 
@@ -25,38 +22,21 @@ fn held(at: u64, node: usize, yes: bool) -> (Duration, Fact) {
 
 #[test]
 fn a_client_that_is_always_answered_has_no_gap() {
-    assert_eq!(
-        service(&probes(&[]), ms(1000), ms(2000), STEP),
-        Service::default()
-    );
+    assert_eq!(service(&probes(&[]), ms(1000), ms(2000), STEP), Service::default());
 }
 
 #[test]
 fn a_prober_that_stalls_makes_no_gap() {
     let mut probes = probes(&[]);
     probes.retain(|probe| probe.sent < ms(1200) || probe.sent > ms(1300));
-    assert_eq!(
-        service(&probes, ms(1000), ms(2000), STEP).gap,
-        Duration::ZERO
-    );
+    assert_eq!(service(&probes, ms(1000), ms(2000), STEP).gap, Duration::ZERO);
 }
 
 #[test]
 fn a_gap_lasts_from_the_last_answer_to_the_next() {
     // Answered at 1098, silent from 1100 to 1198, answered at 1200.
-    let found = service(
-        &probes(&[(1100, 1200), (1500, 1510)]),
-        ms(1000),
-        ms(2000),
-        STEP,
-    );
-    assert_eq!(
-        found,
-        Service {
-            gap: ms(100),
-            served_since: Some(ms(1510))
-        }
-    );
+    let found = service(&probes(&[(1100, 1200), (1500, 1510)]), ms(1000), ms(2000), STEP);
+    assert_eq!(found, Service { gap: ms(100), served_since: Some(ms(1510)) });
 }
 
 #[test]
@@ -75,13 +55,7 @@ fn an_answer_that_sat_in_a_queue_served_nobody() {
 #[test]
 fn a_gap_without_end_lasts_to_the_end_of_the_window() {
     let found = service(&probes(&[(1500, 2000)]), ms(1000), ms(2000), STEP);
-    assert_eq!(
-        found,
-        Service {
-            gap: ms(500),
-            served_since: Some(ms(2000))
-        }
-    );
+    assert_eq!(found, Service { gap: ms(500), served_since: Some(ms(2000)) });
 }
 
 #[test]
@@ -98,10 +72,7 @@ fn a_gap_that_ended_just_now_ends_with_its_first_answer() {
 #[test]
 fn gaps_outside_the_window_do_not_count() {
     let probes = probes(&[(1100, 1200)]);
-    assert_eq!(
-        service(&probes, ms(1300), ms(2000), STEP).gap,
-        Duration::ZERO
-    );
+    assert_eq!(service(&probes, ms(1300), ms(2000), STEP).gap, Duration::ZERO);
     assert_eq!(service(&[], ms(1300), ms(2000), STEP).gap, Duration::ZERO);
 }
 
@@ -163,18 +134,11 @@ fn medians_ignore_order_and_outliers() {
     assert_eq!(median::<f64>([]), None);
 }
 
-const TIMING: Timing = Timing {
-    advert_int: ms(1000),
-    version: Version::V2,
-};
+const TIMING: Timing = Timing { advert_int: ms(1000), version: Version::V2 };
 
 fn broken(kind: Kind, runs: &[Measure]) -> Vec<&'static str> {
     let checks = checks(kind, TIMING, runs);
-    checks
-        .iter()
-        .filter(|check| !check.holds())
-        .map(|check| check.what)
-        .collect()
+    checks.iter().filter(|check| !check.holds()).map(|check| check.what).collect()
 }
 
 #[test]
@@ -184,14 +148,8 @@ fn one_moment_of_two_holders_after_a_crash_breaks_the_bound_in_any_number_of_run
         gap_theory: ms(3000),
         ..Measure::default()
     };
-    let bad = Measure {
-        two_holders: Duration::from_micros(1),
-        ..good.clone()
-    };
-    assert_eq!(
-        broken(Kind::Kill, &[good.clone(), good.clone(), bad.clone()]),
-        ["two holders"]
-    );
+    let bad = Measure { two_holders: Duration::from_micros(1), ..good.clone() };
+    assert_eq!(broken(Kind::Kill, &[good.clone(), good.clone(), bad.clone()]), ["two holders"]);
     assert_eq!(broken(Kind::Freeze, &[bad]), ["two holders"]);
     assert!(broken(Kind::Kill, &[good]).is_empty());
 }
@@ -211,22 +169,13 @@ fn a_late_takeover_is_judged_by_the_median_when_there_are_enough_runs() {
 
 #[test]
 fn a_takeover_that_never_came_is_broken() {
-    assert_eq!(
-        broken(Kind::Pull, &[Measure::default()]),
-        ["first advert late"]
-    );
+    assert_eq!(broken(Kind::Pull, &[Measure::default()]), ["first advert late"]);
 }
 
 #[test]
 fn every_healing_must_be_in_time() {
-    let run = |at: u64| Measure {
-        healed: Some(ms(at)),
-        ..Measure::default()
-    };
+    let run = |at: u64| Measure { healed: Some(ms(at)), ..Measure::default() };
     assert!(broken(Kind::Healing, &[run(1020), run(3)]).is_empty());
-    assert_eq!(
-        broken(Kind::Healing, &[run(1021), run(3), run(3), run(3)]).len(),
-        1
-    );
+    assert_eq!(broken(Kind::Healing, &[run(1021), run(3), run(3), run(3)]).len(), 1);
     assert_eq!(broken(Kind::Healing, &[Measure::default()]).len(), 1);
 }

@@ -1,16 +1,8 @@
 use super::*;
 
 fn spec(program: Program) -> Spec {
-    let timing = Timing {
-        advert_int: Duration::from_millis(10),
-        version: Version::V3,
-    };
-    Spec {
-        program,
-        timing,
-        lease: true,
-        routers: vec![RouterSpec::main()],
-    }
+    let timing = Timing { advert_int: Duration::from_millis(10), version: Version::V3 };
+    Spec { program, timing, lease: true, routers: vec![RouterSpec::main()] }
 }
 
 #[test]
@@ -27,10 +19,7 @@ fn a_file_of_one_router_is_one_table() {
 #[test]
 fn a_file_of_whole_seconds_has_whole_numbers_and_no_version() {
     let mut spec = spec(Program::OpenProxy(PathBuf::new()));
-    spec.timing = Timing {
-        advert_int: Duration::from_secs(1),
-        version: Version::V2,
-    };
+    spec.timing = Timing { advert_int: Duration::from_secs(1), version: Version::V2 };
     spec.lease = false;
     let file: toml::Table = spec.file(100).parse().expect("valid TOML");
     let router = &file["general"]["virtual_router"];
@@ -42,14 +31,9 @@ fn a_file_of_whole_seconds_has_whole_numbers_and_no_version() {
 #[test]
 fn a_file_of_many_routers_is_an_array() {
     let mut spec = spec(Program::OpenProxy(PathBuf::new()));
-    spec.routers.push(RouterSpec {
-        id: 51,
-        vip: (VIP, 32),
-    });
+    spec.routers.push(RouterSpec { id: 51, vip: (VIP, 32) });
     let file: toml::Table = spec.file(100).parse().expect("valid TOML");
-    let routers = file["general"]["virtual_router"]
-        .as_array()
-        .expect("an array");
+    let routers = file["general"]["virtual_router"].as_array().expect("an array");
     assert_eq!(routers.len(), 2);
 }
 

@@ -12,12 +12,9 @@ fn assert_ipv4(packet: &[u8], expected: (Version, u8, u8, u16, ChecksumForm), ad
     let packet = ipv4::parse(packet).expect("a packet");
     assert_eq!(packet.ttl, TTL);
     assert_eq!(packet.destination, MULTICAST_V4);
-    let decoded = Advertisement::decode(
-        packet.payload,
-        packet.source.into(),
-        packet.destination.into(),
-    )
-    .expect("an advert");
+    let decoded =
+        Advertisement::decode(packet.payload, packet.source.into(), packet.destination.into())
+            .expect("an advert");
     let found = (
         decoded.version,
         decoded.vrid.get(),
@@ -29,10 +26,7 @@ fn assert_ipv4(packet: &[u8], expected: (Version, u8, u8, u16, ChecksumForm), ad
     assert!(decoded.addresses.matches(&vips(&[address])));
     let mut buffer = AdvertBuffer::new();
     let (source, destination) = (packet.source.into(), packet.destination.into());
-    assert_eq!(
-        sent(&decoded).encode(source, destination, &mut buffer),
-        packet.payload
-    );
+    assert_eq!(sent(&decoded).encode(source, destination, &mut buffer), packet.payload);
 }
 
 const V2: Version = Version::V2;
@@ -121,10 +115,6 @@ fn a_signed_advert_is_discarded_for_its_trailer() {
         "0101000068000000800000001b84bc4e8e43892dc6d98448f8ee2265",
     ));
     let result = Advertisement::decode(&signed, ip("198.51.100.10"), MULTICAST_V4.into());
-    let expected = DecodeError::Length {
-        count: 1,
-        expected: 12,
-        len: 40,
-    };
+    let expected = DecodeError::Length { count: 1, expected: 12, len: 40 };
     assert_eq!(result, Err(expected));
 }

@@ -21,14 +21,8 @@ fn changed(hex: &str, at: usize, byte: u8) -> Vec<u8> {
 fn unknown_versions_are_discarded() {
     for version in (0..=15).filter(|version| ![2, 3].contains(version)) {
         let payload = changed(V3A, 0, version << 4 | 1);
-        assert_eq!(
-            decode_v4(&payload),
-            Err(DecodeError::UnknownVersion { version })
-        );
-        assert_eq!(
-            decode_v6(&payload),
-            Err(DecodeError::UnknownVersion { version })
-        );
+        assert_eq!(decode_v4(&payload), Err(DecodeError::UnknownVersion { version }));
+        assert_eq!(decode_v6(&payload), Err(DecodeError::UnknownVersion { version }));
         assert_eq!(peek(&payload), Err(DecodeError::UnknownVersion { version }));
     }
 }
@@ -36,10 +30,7 @@ fn unknown_versions_are_discarded() {
 #[test]
 fn version_2_does_not_exist_over_ipv6() {
     assert_eq!(decode_v6(&bytes(V2A)), Err(DecodeError::Version2OverIpv6));
-    assert_eq!(
-        DecodeError::Version2OverIpv6.reason(),
-        DiscardReason::Version
-    );
+    assert_eq!(DecodeError::Version2OverIpv6.reason(), DiscardReason::Version);
 }
 
 #[test]
@@ -89,10 +80,7 @@ fn reserved_bits_alone_are_no_interval() {
 #[test]
 fn fewer_than_eight_bytes_are_discarded() {
     for len in 0..8 {
-        assert_eq!(
-            decode_v4(&bytes(V3A)[..len]),
-            Err(DecodeError::Short { len })
-        );
+        assert_eq!(decode_v4(&bytes(V3A)[..len]), Err(DecodeError::Short { len }));
         assert_eq!(peek(&bytes(V3A)[..len]), Err(DecodeError::Short { len }));
     }
 }
@@ -102,11 +90,7 @@ fn a_header_without_its_address_is_discarded() {
     let mut payload = bytes(V3A);
     payload.truncate(8);
     repair(&mut payload);
-    let expected = DecodeError::Length {
-        count: 1,
-        expected: 12,
-        len: 8,
-    };
+    let expected = DecodeError::Length { count: 1, expected: 12, len: 8 };
     assert_eq!(decode_v4(&payload), Err(expected));
 }
 
@@ -116,18 +100,10 @@ fn counts_that_lie_are_discarded() {
     for count in [1, 3, 255] {
         let payload = changed(two, 3, count);
         let expected = 8 + 4 * usize::from(count);
-        let error = DecodeError::Length {
-            count,
-            expected,
-            len: 16,
-        };
+        let error = DecodeError::Length { count, expected, len: 16 };
         assert_eq!(decode_v4(&payload), Err(error));
     }
-    let error = DecodeError::Length {
-        count: 255,
-        expected: 4_088,
-        len: 24,
-    };
+    let error = DecodeError::Length { count: 255, expected: 4_088, len: 24 };
     assert_eq!(decode_v6(&changed(V3E, 3, 255)), Err(error));
 }
 
@@ -135,11 +111,7 @@ fn counts_that_lie_are_discarded() {
 fn a_version_3_advert_with_the_trailer_of_version_2_is_discarded() {
     let mut payload = bytes(V3A_MESSAGE_ONLY);
     payload.extend([0; 8]);
-    let error = DecodeError::Length {
-        count: 1,
-        expected: 12,
-        len: 20,
-    };
+    let error = DecodeError::Length { count: 1, expected: 12, len: 20 };
     assert_eq!(decode_v4(&payload), Err(error));
 }
 
@@ -159,11 +131,7 @@ fn version_2_without_its_authentication_data_is_discarded() {
     let mut payload = bytes(V2A);
     payload.truncate(12);
     repair(&mut payload);
-    let error = DecodeError::Length {
-        count: 1,
-        expected: 20,
-        len: 12,
-    };
+    let error = DecodeError::Length { count: 1, expected: 20, len: 12 };
     assert_eq!(decode_v4(&payload), Err(error));
 }
 
@@ -172,10 +140,7 @@ fn an_interval_of_zero_is_discarded_in_every_form() {
     for hex in ["31019601000076fbc0000201", "310196010000d469c0000201"] {
         assert_eq!(decode_v4(&bytes(hex)), Err(DecodeError::ZeroInterval));
     }
-    assert_eq!(
-        decode_v4(&changed(V2A, 5, 0)),
-        Err(DecodeError::ZeroInterval)
-    );
+    assert_eq!(decode_v4(&changed(V2A, 5, 0)), Err(DecodeError::ZeroInterval));
     let mut payload = bytes(V3E);
     payload[5..8].fill(0);
     let checksum = naive::checksum_v6(&payload);
@@ -204,10 +169,7 @@ fn an_address_count_of_zero_is_discarded_in_every_form() {
     for hex in ["310196000064389a", "310196000064960c"] {
         assert_eq!(decode_v4(&bytes(hex)), Err(DecodeError::NoAddresses));
     }
-    assert_eq!(
-        decode_v4(&changed(V2A, 3, 0)),
-        Err(DecodeError::NoAddresses)
-    );
+    assert_eq!(decode_v4(&changed(V2A, 3, 0)), Err(DecodeError::NoAddresses));
 }
 
 #[test]
@@ -255,17 +217,11 @@ fn both_checksum_forms_are_accepted_and_told_apart() {
 fn a_wrong_checksum_is_discarded_and_the_right_one_told() {
     let mut payload = bytes(V3A);
     payload[6..8].copy_from_slice(&[0x12, 0x34]);
-    let error = DecodeError::Checksum {
-        found: 0x1234,
-        expected: 0x0606,
-    };
+    let error = DecodeError::Checksum { found: 0x1234, expected: 0x0606 };
     assert_eq!(decode_v4(&payload), Err(error));
     let mut payload = bytes(V2A);
     payload[6..8].fill(0);
-    let error = DecodeError::Checksum {
-        found: 0,
-        expected: 0xb8fa,
-    };
+    let error = DecodeError::Checksum { found: 0, expected: 0xb8fa };
     assert_eq!(decode_v4(&payload), Err(error));
 }
 
@@ -320,9 +276,7 @@ fn carp_is_recognized_whatever_its_group_number() {
 
 #[test]
 fn seven_addresses_are_not_carp() {
-    let addresses = [
-        "1.0.0.1", "1.0.0.2", "1.0.0.3", "1.0.0.4", "1.0.0.5", "1.0.0.6", "1.0.0.7",
-    ];
+    let addresses = ["1.0.0.1", "1.0.0.2", "1.0.0.3", "1.0.0.4", "1.0.0.5", "1.0.0.6", "1.0.0.7"];
     for version in [Version::V2, Version::V3] {
         let advert = Advertisement {
             version,
@@ -352,10 +306,7 @@ fn authentication_is_discarded_whatever_its_type() {
 #[test]
 fn authentication_data_without_authentication_is_ignored() {
     let payload = changed(V2A, 19, 0x31);
-    assert_eq!(
-        decode_v4(&payload).map(|decoded| decoded.addresses.len()),
-        Ok(1)
-    );
+    assert_eq!(decode_v4(&payload).map(|decoded| decoded.addresses.len()), Ok(1));
 }
 
 #[test]

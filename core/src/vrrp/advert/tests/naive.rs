@@ -32,11 +32,7 @@ pub(super) fn checksum(bytes: &[u8]) -> u16 {
     let mut sum = 0_u16;
     let mut at = 0;
     while at < bytes.len() {
-        let low = if at + 1 < bytes.len() {
-            bytes[at + 1]
-        } else {
-            0
-        };
+        let low = if at + 1 < bytes.len() { bytes[at + 1] } else { 0 };
         let (added, carry) = sum.overflowing_add(u16::from_be_bytes([bytes[at], low]));
         sum = added + u16::from(carry);
         at += 2;
@@ -46,11 +42,7 @@ pub(super) fn checksum(bytes: &[u8]) -> u16 {
 
 /// The checksum of an IPv6 message from fe80::2 to ff02::12 whose checksum field is zero.
 pub(super) fn checksum_v6(message: &[u8]) -> u16 {
-    checksum(&with_pseudo_header(
-        message,
-        ip("fe80::2"),
-        MULTICAST_V6.into(),
-    ))
+    checksum(&with_pseudo_header(message, ip("fe80::2"), MULTICAST_V6.into()))
 }
 
 /// Whether a pseudo-header changes nothing, so that both forms are the same.
@@ -132,14 +124,7 @@ pub(super) fn decode(
 
     let addresses = addresses(&payload[8..], count, source);
     let (vrid, priority) = (payload[1], payload[2]);
-    Ok(Naive {
-        version,
-        vrid,
-        priority,
-        centis,
-        addresses,
-        form,
-    })
+    Ok(Naive { version, vrid, priority, centis, addresses, form })
 }
 
 fn addresses(list: &[u8], count: usize, source: IpAddr) -> Vec<IpAddr> {

@@ -21,9 +21,7 @@ struct Packet {
 impl Packet {
     fn payload(&self) -> Vec<u8> {
         let mut buffer = AdvertBuffer::new();
-        self.advert
-            .encode(self.source, self.destination, &mut buffer)
-            .to_vec()
+        self.advert.encode(self.source, self.destination, &mut buffer).to_vec()
     }
 }
 
@@ -40,11 +38,8 @@ fn address_count() -> impl Strategy<Value = usize> {
 }
 
 fn packets() -> impl Strategy<Value = Packet> {
-    const KINDS: &[(Version, Family)] = &[
-        (Version::V2, Family::V4),
-        (Version::V3, Family::V4),
-        (Version::V3, Family::V6),
-    ];
+    const KINDS: &[(Version, Family)] =
+        &[(Version::V2, Family::V4), (Version::V3, Family::V4), (Version::V3, Family::V6)];
     let numbers = (any::<u8>(), 1_u8..=255, 1_u8..=255, 1_u16..=4_095);
     let lists = (prop::sample::select(KINDS), address_count());
     let lists = lists.prop_flat_map(|(kind, count)| {
@@ -75,11 +70,7 @@ fn packets() -> impl Strategy<Value = Packet> {
             },
             addresses: addresses.into_iter().map(vip).collect(),
         };
-        Packet {
-            source,
-            destination,
-            advert,
-        }
+        Packet { source, destination, advert }
     })
 }
 
@@ -141,19 +132,14 @@ fn assert_agreement(
         (Err(_), Ok(_)) => {}
         (Err(whole), Err(peek)) => prop_assert_eq!(whole, peek),
     }
-    let found = found
-        .map(|advert| Naive::of(&advert))
-        .map_err(|error| error.reason());
+    let found = found.map(|advert| Naive::of(&advert)).map_err(|error| error.reason());
     prop_assert_eq!(found, naive::decode(payload, source, destination));
     Ok(())
 }
 
 /// Thousands of adverts take less than a second; a failure is told in its smallest form.
 fn config() -> ProptestConfig {
-    ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(2_000)
-    }
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) }
 }
 
 proptest! {

@@ -158,9 +158,7 @@ fn every_vector_is_encoded_byte_for_byte() {
     // One buffer for all, so that what an advert leaves behind would show in the next.
     let mut buffer = AdvertBuffer::new();
     for vector in VALID.iter().chain(VALID.iter().rev()) {
-        let encoded = vector
-            .sent()
-            .encode(vector.source(), vector.destination(), &mut buffer);
+        let encoded = vector.sent().encode(vector.source(), vector.destination(), &mut buffer);
         assert_eq!(encoded, bytes(vector.hex), "{}", vector.name);
     }
 }
@@ -181,12 +179,7 @@ fn only_ipv6_lists_that_begin_with_a_link_local_address_say_so() {
         let received = Advertisement::decode(&payload, vector.source(), vector.destination())
             .expect(vector.name);
         let expected = vector.addresses[0].starts_with("fe80");
-        assert_eq!(
-            received.addresses.starts_link_local(),
-            expected,
-            "{}",
-            vector.name
-        );
+        assert_eq!(received.addresses.starts_link_local(), expected, "{}", vector.name);
     }
 }
 
@@ -213,23 +206,13 @@ fn no_vector_survives_being_cut_or_lengthened() {
         };
         for len in 0..payload.len() {
             let found = decode(&payload[..len]);
-            assert_eq!(
-                found,
-                Some(DiscardReason::Length),
-                "{}, {len} bytes",
-                vector.name
-            );
+            assert_eq!(found, Some(DiscardReason::Length), "{}, {len} bytes", vector.name);
         }
         for more in 1..=28 {
             let mut longer = payload.clone();
             longer.resize(payload.len() + more, 0);
             let found = decode(&longer);
-            assert_eq!(
-                found,
-                Some(DiscardReason::Length),
-                "{}, {more} more",
-                vector.name
-            );
+            assert_eq!(found, Some(DiscardReason::Length), "{}, {more} more", vector.name);
         }
     }
 }
