@@ -1,5 +1,7 @@
 //! One advert through the whole core: header, VRID, checksum, election, timer.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "the benchmark answers what it needs to start")]
+
 use divan::{Bencher, black_box};
 use openproxy_core::io::{
     Address, Arrival, Command, Completion, Datagram, Inbox, InterfaceIndex, KernelEvent,
@@ -86,7 +88,8 @@ fn packet() -> Vec<u8> {
     };
     let mut buffer = AdvertBuffer::new();
     let payload = advert.encode([10, 0, 0, 9].into(), MULTICAST_V4.into(), &mut buffer);
-    let mut packet = vec![0x45, 0xc0, 0, 32, 0, 0, 0, 0, 255, 112, 0, 0, 10, 0, 0, 9, 224, 0, 0, 18];
+    let mut packet =
+        vec![0x45, 0xc0, 0, 32, 0, 0, 0, 0, 255, 112, 0, 0, 10, 0, 0, 9, 224, 0, 0, 18];
     packet.extend(payload);
     packet
 }
@@ -94,7 +97,8 @@ fn packet() -> Vec<u8> {
 /// A supervisor whose routers are BACKUP.
 fn backups(routers: u8) -> (Supervisor, OnePacket) {
     let mut supervisor = Supervisor::new((1..=routers).map(config).collect());
-    let mut inbox = OnePacket { packet: packet(), at: Instant::from_millis(1), ..Default::default() };
+    let mut inbox =
+        OnePacket { packet: packet(), at: Instant::from_millis(1), ..Default::default() };
     let index = InterfaceIndex(2);
     let mac = Some(MacAddress([2, 0, 0, 0, 0, 5]));
     let links = vec![Link { index, name: "eth0".into(), running: true, mac }];

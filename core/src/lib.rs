@@ -14,6 +14,8 @@
 //! | [`vrrp`] | one virtual router: wire format, election, VIPs, hooks, checks |
 //! | [`supervisor`] | all routers of a process, and the turn |
 
+#![forbid(unsafe_code)]
+
 pub mod event;
 pub mod interfaces;
 pub mod io;

@@ -1,0 +1,128 @@
+//! Into MASTER, out of it, and what keeps a router from taking part at all.
+
+use super::{Context, VirtualRouter, kernel};
+use crate::event::{Blocker, EventKind, Reason};
+use crate::io::Lifetime;
+use crate::vrrp::announcing::Announcing;
+use crate::vrrp::assertion::Assertions;
+use crate::vrrp::hooks::Change;
+use crate::vrrp::state::{Backup, Master, State};
+use crate::vrrp::{AdvertPriority, Lease, StateName};
+
+impl VirtualRouter {
+    /// Moves into INITIALIZE if something blocks, and out of it if nothing does.
+    pub(crate) fn settle(&mut self, ctx: &mut Context<'_>) {
+        let blocker = self.own_blocker().or(self.group_blocked.then_some(Blocker::Group));
+        match (&mut self.state, blocker) {
+            (State::Initialize(known), Some(blocker)) => {
+                if *known != blocker {
+                    *known = blocker.clone();
+                    self.event(ctx, EventKind::Waiting(blocker));
+                }
+            }
+            (State::Initialize(_), None) => self.start(ctx),
+            (State::Backup(_), Some(blocker)) => {
+                self.change_state(
+                    ctx,
+                    State::Initialize(blocker.clone()),
+                    Reason::Blocked(blocker),
+                );
+            }
+            (State::Master(_), Some(blocker)) => {
+                self.send(ctx, AdvertPriority::Zero, self.config.interval);
+                let reason = Reason::Blocked(blocker.clone());
+                self.leave_master(ctx, State::Initialize(blocker), reason);
+            }
+            (State::Backup(_) | State::Master(_), None) => {}
+        }
+    }
+
+    pub(super) fn own_blocker(&self) -> Option<Blocker> {
+        if self.stopping {
+            return Some(Blocker::Stopping);
+        }
+        if let Err(missing) = &self.uplink {
+            return Some(missing.clone());
+        }
+        if self.tracking.is_fault() {
+            return Some(Blocker::Check);
+        }
+        self.refusal.blocker()
+    }
+
+    /// The `Startup` event of RFC 9568 §6.4.1.
+    fn start(&mut self, ctx: &mut Context<'_>) {
+        self.master_interval.reset(self.config.interval);
+        self.master = None;
+        if self.priority.is_owner() && self.config.group.is_none() {
+            return self.become_master(ctx, Reason::Owner);
+        }
+        let mut backup = Backup::until(ctx.now + self.master_down());
+        backup.waits_for_group = self.priority.is_owner();
+        self.change_state(ctx, State::Backup(backup), Reason::Ready);
+    }
+
+    /// Enters MASTER: the advert goes out at once, the VIPs after the promote hook.
+    pub(crate) fn become_master(&mut self, ctx: &mut Context<'_>, reason: Reason) {
+        let from = self.state();
+        let master = Master {
+            advertise_at: self.next_on_grid(ctx.now),
+            retry_at: None,
+            sent: None,
+            lease_until: ctx.now + Lease::of(self.config.interval).duration(),
+            renew_at: ctx.now,
+            is_dual: false,
+            reclaim_at: ctx.now,
+        };
+        self.assertions = Assertions::default();
+        self.change_state(ctx, State::Master(master), reason);
+        self.counters.promotions += 1;
+        self.advertise(ctx);
+        let change = Change { from: from.as_str(), to: StateName::Master.as_str() };
+        self.with_hooks(ctx, |hooks, host| hooks.promote(host, change));
+        if !self.hooks.holds_vips() {
+            self.acquire(ctx);
+        }
+    }
+
+    /// Leaves MASTER: the VIPs come off without waiting for the demote hook.
+    pub(super) fn leave_master(&mut self, ctx: &mut Context<'_>, next: State, reason: Reason) {
+        self.vips.release(&mut kernel(ctx));
+        self.announcing = Announcing::Silent;
+        self.left_master = true;
+        self.change_state(ctx, next, reason);
+        let change = Change { from: StateName::Master.as_str(), to: self.state().as_str() };
+        self.with_hooks(ctx, |hooks, host| hooks.demote(host, change));
+        self.send_farewell_if_due(ctx);
+    }
+
+    /// Another router of its group left MASTER: so does this one, and says so.
+    pub(crate) fn follow_group(&mut self, ctx: &mut Context<'_>) {
+        if let State::Master(_) = self.state {
+            self.send(ctx, AdvertPriority::Zero, self.config.interval);
+            self.master_interval.reset(self.config.interval);
+            let backup = Backup::until(ctx.now + self.master_down());
+            self.leave_master(ctx, State::Backup(backup), Reason::Group);
+        }
+    }
+
+    fn change_state(&mut self, ctx: &mut Context<'_>, next: State, reason: Reason) {
+        let from = self.state();
+        self.state = next;
+        let to = self.state();
+        self.event(ctx, EventKind::StateChanged { from, to, reason });
+    }
+
+    pub(super) fn acquire(&mut self, ctx: &mut Context<'_>) {
+        let lifetime = self.lifetime();
+        self.vips.acquire(&mut kernel(ctx), lifetime);
+    }
+
+    pub(super) fn lifetime(&self) -> Lifetime {
+        if self.config.lease {
+            Lifetime::Secs(Lease::of(self.config.interval).secs)
+        } else {
+            Lifetime::Forever
+        }
+    }
+}
