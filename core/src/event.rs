@@ -147,6 +147,8 @@ pub enum EventKind {
     VipListMismatch(IpAddr),
     /// A peer's IPv6 list doesn't begin with a link-local address; its adverts are accepted.
     GlobalFirst(IpAddr),
+    /// Our own address is among the unicast peers, and left out: one file serves all nodes.
+    OwnPeer,
     /// Two MASTERs: this peer goes on advertising although it is lesser, so it doesn't hear us.
     DualMaster(IpAddr),
     /// There is one MASTER again.
@@ -181,6 +183,7 @@ impl Event {
             | EventKind::LeftoverRemoved(_)
             | EventKind::CheckChanged(_, None)
             | EventKind::PriorityChanged(..)
+            | EventKind::OwnPeer
             | EventKind::DualMasterEnded
             | EventKind::Reloaded { .. }
             | EventKind::Released => Level::Info,

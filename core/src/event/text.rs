@@ -84,6 +84,7 @@ impl fmt::Display for EventKind {
                 f,
                 "{source} advertises no link-local IPv6 address first; accepted (see `strict`)"
             ),
+            Self::OwnPeer => f.write_str("our own address among unicast_peers is left out"),
             Self::DualMaster(source) => write!(
                 f,
                 "two MASTERs: {source} is lesser and goes on advertising; it doesn't hear us"

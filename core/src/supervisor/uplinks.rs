@@ -226,6 +226,10 @@ impl Supervisor {
                 }
             }
             let uplink = self.uplink_of(router);
+            if router.source().is_none() && leaves_out_own(router, &uplink) {
+                let router = Some(router.key().clone());
+                self.out.push(Output::Event(Event { router, kind: EventKind::OwnPeer }));
+            }
             self.with_router(now, position, |r, ctx| r.set_uplink(ctx, index, uplink));
         }
     }
@@ -284,5 +288,16 @@ impl Supervisor {
                 self.out.push(Output::WatchClaims(WatchClaims { index, mac, addresses }));
             }
         }
+    }
+}
+
+/// Whether a router's own address stands among its peers.
+fn leaves_out_own(router: &VirtualRouter, uplink: &Result<Uplink, Blocker>) -> bool {
+    match (&router.config().transport, uplink) {
+        (
+            Transport::Unicast { peers, .. },
+            Ok(Uplink { destinations: Destinations::Unicast(others), .. }),
+        ) => others.len() < peers.len(),
+        (Transport::Unicast { .. } | Transport::Multicast, Ok(_) | Err(_)) => false,
     }
 }

@@ -106,6 +106,8 @@ fn unicast_routers_hear_their_peers_alone() {
     });
     let others = crate::io::Destinations::Unicast([ip(HIGH)].into());
     assert_eq!(sent, Some(others), "our own address among the peers is left out");
+    let told = node.events().into_iter().filter(|kind| **kind == EventKind::OwnPeer);
+    assert_eq!(told.count(), 1);
 }
 
 #[test]
