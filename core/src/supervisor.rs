@@ -51,6 +51,9 @@ pub struct Supervisor {
     watched: BTreeMap<InterfaceIndex, Vec<IpAddr>>,
     /// Links, addresses or sockets have changed: uplinks are to be found anew.
     uplinks_stale: bool,
+    /// Whether any router has a group, or is being stopped: most turns need look at neither.
+    any_grouped: bool,
+    any_stopping: bool,
     next_router: u32,
     /// A shutdown was asked for, and ends at the latest then.
     shutdown_by: Option<Instant>,
@@ -75,6 +78,8 @@ impl Supervisor {
             cleaning: 0,
             watched: BTreeMap::new(),
             uplinks_stale: false,
+            any_grouped: false,
+            any_stopping: false,
             next_router: 0,
             shutdown_by: None,
             told_released: false,
@@ -153,7 +158,9 @@ impl Supervisor {
         }
         self.find_uplinks(now);
         self.handle_timeouts(now);
-        self.settle_groups(now);
+        if self.any_grouped {
+            self.settle_groups(now);
+        }
         self.watch_claims();
         self.finish_stopped(now);
         self.ready.extend(self.out.drain(..));
@@ -205,6 +212,7 @@ impl Supervisor {
             Command::Shutdown => {
                 let hooks = self.routers.iter().map(|router| router.config().hooks.timeout).max();
                 self.shutdown_by = Some(now + hooks.unwrap_or_default() + SHUTDOWN_MARGIN);
+                self.any_stopping = true;
                 for position in 0..self.routers.len() {
                     self.with_router(now, position, VirtualRouter::stop);
                 }
@@ -228,7 +236,7 @@ impl Supervisor {
 
     /// Lets go of routers that have released everything, and ends a shutdown.
     fn finish_stopped(&mut self, now: Instant) {
-        if self.routers.iter().any(VirtualRouter::is_released) {
+        if self.any_stopping && self.routers.iter().any(VirtualRouter::is_released) {
             self.routers.retain(|router| !router.is_released());
             self.index_routers(now);
         }

@@ -56,6 +56,8 @@ impl Supervisor {
     pub(super) fn index_routers(&mut self, now: Instant) {
         self.deadlines = self.routers.iter().map(VirtualRouter::poll_timeout).collect();
         self.leases = self.routers.iter().map(VirtualRouter::lease_until).collect();
+        self.any_grouped = self.routers.iter().any(|router| router.config().group.is_some());
+        self.any_stopping = self.routers.iter().any(VirtualRouter::is_stopping);
         self.vip_owners.clear();
         // Those that stop come first, so that whoever takes over a VIP of theirs owns it.
         let (stopping, running): (Vec<_>, Vec<_>) =
