@@ -167,13 +167,19 @@ impl LinuxPlatform {
             }
             ready = true;
         }
-        if let Poll::Ready(Ok(mut guard)) = self.timer.poll_read_ready(cx) {
+        while let Poll::Ready(Ok(mut guard)) = self.timer.poll_read_ready(cx) {
             // Reading clears the expiry; whether it was due is the core's to see.
-            let _ = guard.try_io(|timer| {
+            let expired = guard.try_io(|timer| {
                 nix::unistd::read(&timer.get_ref().0, &mut [0; 8]).map_err(io::Error::from)
             });
-            self.armed_for = Instant::MAX;
-            ready = true;
+            if expired.is_ok() {
+                // It can't expire again before it is armed again: what the runtime remembers of
+                // this expiry would end the next wait, too.
+                guard.clear_ready();
+                self.armed_for = Instant::MAX;
+                ready = true;
+                break;
+            }
         }
         if ready { Poll::Ready(()) } else { Poll::Pending }
     }
