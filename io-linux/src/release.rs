@@ -9,6 +9,7 @@ use openproxy_core::vrrp::{RouterConfig, Vip};
 
 use crate::netlink_worker::{dump, name_of, operate_now};
 use crate::ownership::Ownership;
+use crate::sysctl;
 
 /// An address that was taken off, or couldn't be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,10 @@ pub async fn release(
         let is_to_go = address.ours || (force && is_named);
         if !is_to_go {
             continue;
+        }
+        if address.ip.is_ipv4() {
+            // What is behind it in the same subnet stays: it isn't ours, or is told of by itself.
+            sysctl::promote_secondaries(&interface);
         }
         let request = AddressRequest {
             router: RouterId(0),
