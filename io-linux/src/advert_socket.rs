@@ -200,7 +200,6 @@ fn open_v4(spec: &SocketSpec) -> io::Result<Socket> {
 
 fn open_v6(spec: &SocketSpec) -> io::Result<Socket> {
     let socket = open(Domain::IPV6, spec)?;
-    socket.set_only_v6(true)?;
     socket.set_unicast_hops_v6(TTL.into())?;
     socket.set_multicast_hops_v6(TTL.into())?;
     socket.set_multicast_loop_v6(false)?;
