@@ -287,7 +287,9 @@ fn send_error(errno: Errno) -> SendError {
         | Errno::EHOSTDOWN
         | Errno::ENODEV
         | Errno::ENXIO
-        | Errno::EADDRNOTAVAIL => SendError::Down,
+        | Errno::EADDRNOTAVAIL
+        // The source address is gone: an IPv6 one goes with its link.
+        | Errno::EINVAL => SendError::Down,
         other => SendError::Other(io::Error::from(other).to_string()),
     }
 }
