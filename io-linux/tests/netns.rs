@@ -5,6 +5,7 @@
 //! are skipped.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test looks for one thing among many")]
+#![allow(clippy::print_stdout, reason = "a skipped test says why")]
 
 #[path = "netns/addresses.rs"]
 mod addresses;
