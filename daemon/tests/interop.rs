@@ -1,0 +1,285 @@
+//! Interoperation with keepalived on a real network, and tshark's opinion of our packets.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::time::Duration;
+
+#[path = "interop/judge.rs"]
+mod judge;
+#[path = "interop/net.rs"]
+mod net;
+#[path = "interop/nodes.rs"]
+mod nodes;
+
+use net::{Lan, Sample, Watch, now};
+use nodes::{End, Node, Router};
+
+const V4: &str = "10.9.0.200/24";
+/// Global only: what keepalived's users have, though a link-local address should come first.
+const V6: &str = "2001:db8::100/64";
+const BETTER: u8 = 150;
+const WORSE: u8 = 100;
+/// Room for a busy machine.
+const SLACK: Duration = Duration::from_secs(3);
+const SECOND: Duration = Duration::from_secs(1);
+/// Both daemons can do it, but a lease can't be as short.
+const FAST: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Openproxy,
+    Keepalived,
+}
+
+impl Who {
+    fn start(self, lan: &Lan, router: &Router, priority: u8) -> Node {
+        match self {
+            Self::Openproxy => Node::openproxy(&lan.ours, router, priority),
+            Self::Keepalived => Node::keepalived(&lan.theirs, router, priority),
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Openproxy => Self::Keepalived,
+            Self::Keepalived => Self::Openproxy,
+        }
+    }
+
+    fn holds(self, sample: &Sample) -> bool {
+        match self {
+            Self::Openproxy => sample.ours,
+            Self::Keepalived => sample.theirs,
+        }
+    }
+
+    fn holds_alone(self, sample: &Sample) -> bool {
+        self.holds(sample) && !self.other().holds(sample)
+    }
+}
+
+/// The better node is MASTER, the worse one keeps quiet, the better one ends, the worse one takes
+/// over. Gives the figures, and how long both held the VIP.
+fn takeover(router: Router, better: Who, end: End) -> (String, Duration) {
+    let vip: IpAddr = router.vip.split('/').next().and_then(|vip| vip.parse().ok()).expect("a VIP");
+    let lan = Lan::new();
+    let watch = Watch::start(&lan, vip);
+    let worse = better.other();
+
+    let begin = now();
+    let mut first = better.start(&lan, &router, BETTER);
+    let held = watch.wait(begin, router.master_down(BETTER) + SLACK, |s| better.holds(s));
+    let held = held.unwrap_or_else(|| panic!("{better:?} isn't MASTER\n{}", first.log()));
+    let second = worse.start(&lan, &router, WORSE);
+    second.wait_until_backup();
+    let logs = |first: &Node| format!("{}\n{}", first.log(), second.log());
+
+    let window = watch.window(router.master_down(WORSE) + router.interval);
+    let strange = window.iter().find(|sample| !better.holds_alone(sample));
+    assert!(strange.is_none(), "{strange:?} next to a living MASTER\n{}", logs(&first));
+    assert_dense(&window);
+
+    let ended = now();
+    first.end(end);
+    let limit = match end {
+        // Without the goodbye it would take longer than this.
+        End::Stop => router.interval * 2 + router.skew(WORSE),
+        End::Crash => router.master_down(WORSE) + SLACK,
+    };
+    let taken = watch.wait(ended, limit + SLACK, |sample| worse.holds(sample));
+    let taken = taken.unwrap_or_else(|| panic!("nobody took over\n{}", logs(&first))).at - ended;
+    assert!(taken <= limit, "took over after {taken:?} instead of {limit:?}\n{}", logs(&first));
+    let status = first.wait_until_gone();
+    assert!(status.is_some(), "doesn't end\n{}", logs(&first));
+    if end == End::Stop {
+        assert_eq!(status.and_then(|status| status.code()), Some(0), "{}", logs(&first));
+    }
+
+    // Whatever is left over from the dead one has had its time.
+    let after = watch.window(SECOND * 2);
+    assert_dense(&after);
+    let lost = after.iter().find(|sample| !worse.holds(sample));
+    assert!(lost.is_none(), "{worse:?} lost the VIP: {lost:?}\n{}", logs(&first));
+
+    let all = watch.since(ended);
+    let both: Vec<_> = all.iter().filter(|sample| sample.ours && sample.theirs).collect();
+    let both = both.first().zip(both.last()).map_or(Duration::ZERO, |(a, b)| b.at - a.at + POLL);
+    let mut figures = String::new();
+    let _ = write!(
+        figures,
+        "{router:?} {better:?} {end:?}: MASTER after {:?}, taken over after {taken:?}, \
+         two holders {both:?}, {} samples",
+        held.at - begin,
+        watch.since(begin).len()
+    );
+    (figures, both)
+}
+const POLL: Duration = Duration::from_millis(10);
+
+/// A window with holes proves nothing.
+fn assert_dense(window: &[Sample]) {
+    let longest = window.windows(2).map(|pair| pair[1].at - pair[0].at).max();
+    assert!(longest.is_some_and(|gap| gap < Duration::from_millis(200)), "a gap of {longest:?}");
+}
+
+macro_rules! takeovers {
+    ($($name:ident: $router:expr, $better:ident, $end:ident, $overlap:expr;)*) => {$(
+        #[test]
+        #[ignore = "needs keepalived and tshark; .ci/run runs it"]
+        fn $name() {
+            let overlap: Option<Duration> = $overlap;
+            let (figures, both) = takeover($router, Who::$better, End::$end);
+            println!("{figures}");
+            if let Some(limit) = overlap {
+                assert!(both <= limit, "{figures}");
+            }
+        }
+    )*};
+}
+
+const fn router(version: u8, unicast: bool, interval: Duration) -> Router {
+    Router { version, unicast, interval, vip: V4 }
+}
+
+const fn router_v6(unicast: bool, interval: Duration) -> Router {
+    Router { version: 3, unicast, interval, vip: V6 }
+}
+
+/// Never two holders.
+const NEVER: Option<Duration> = Some(Duration::ZERO);
+/// A keepalived that is killed leaves its VIP on its node for ever.
+const FOR_EVER: Option<Duration> = None;
+/// The shortest lease outlives a shorter master-down interval: what `openproxy check` says of
+/// FAST, and a little for looking.
+const SHORTEST_LEASE: Option<Duration> = Some(Duration::from_millis(1818 + 50));
+
+takeovers! {
+    v2_multicast_openproxy_stops: router(2, false, SECOND), Openproxy, Stop, NEVER;
+    v2_multicast_openproxy_crashes: router(2, false, SECOND), Openproxy, Crash, NEVER;
+    v2_multicast_keepalived_stops: router(2, false, SECOND), Keepalived, Stop, NEVER;
+    v2_multicast_keepalived_crashes: router(2, false, SECOND), Keepalived, Crash, FOR_EVER;
+    v2_unicast_openproxy_stops: router(2, true, SECOND), Openproxy, Stop, NEVER;
+    v2_unicast_openproxy_crashes: router(2, true, SECOND), Openproxy, Crash, NEVER;
+    v2_unicast_keepalived_stops: router(2, true, SECOND), Keepalived, Stop, NEVER;
+    v2_unicast_keepalived_crashes: router(2, true, SECOND), Keepalived, Crash, FOR_EVER;
+    v3_multicast_openproxy_stops: router(3, false, FAST), Openproxy, Stop, NEVER;
+    v3_multicast_openproxy_crashes: router(3, false, SECOND), Openproxy, Crash, NEVER;
+    v3_multicast_keepalived_stops: router(3, false, FAST), Keepalived, Stop, NEVER;
+    v3_multicast_keepalived_crashes: router(3, false, FAST), Keepalived, Crash, FOR_EVER;
+    v3_unicast_openproxy_stops: router(3, true, FAST), Openproxy, Stop, NEVER;
+    v3_unicast_openproxy_crashes: router(3, true, SECOND), Openproxy, Crash, NEVER;
+    v3_unicast_keepalived_stops: router(3, true, FAST), Keepalived, Stop, NEVER;
+    v3_unicast_keepalived_crashes: router(3, true, FAST), Keepalived, Crash, FOR_EVER;
+    v3_fast_openproxy_crashes: router(3, false, FAST), Openproxy, Crash, SHORTEST_LEASE;
+    ipv6_multicast_openproxy_stops: router_v6(false, FAST), Openproxy, Stop, NEVER;
+    ipv6_multicast_openproxy_crashes: router_v6(false, SECOND), Openproxy, Crash, NEVER;
+    ipv6_multicast_keepalived_stops: router_v6(false, FAST), Keepalived, Stop, NEVER;
+    ipv6_multicast_keepalived_crashes: router_v6(false, FAST), Keepalived, Crash, FOR_EVER;
+    ipv6_unicast_openproxy_stops: router_v6(true, FAST), Openproxy, Stop, NEVER;
+    ipv6_unicast_keepalived_stops: router_v6(true, FAST), Keepalived, Stop, NEVER;
+}
+
+/// openproxy becomes MASTER, stays it for a while and stops, next to a node that only records.
+fn judge(router: Router) {
+    let vip = router.vip.split('/').next().expect("a VIP");
+    let lan = Lan::new();
+    let from = lan.ours.hardware_address();
+    let capture = judge::Capture::start(&lan.theirs);
+    let watch = Watch::start(&lan, vip.parse().expect("an address"));
+
+    let begin = now();
+    let mut node = Who::Openproxy.start(&lan, &router, BETTER);
+    let held = watch.wait(begin, router.master_down(BETTER) + SLACK, |sample| sample.ours);
+    assert!(held.is_some(), "not MASTER\n{}", node.log());
+    // Time for adverts to send, and for the announcements that are repeated.
+    watch.window((router.interval * 2).max(SECOND * 2));
+    node.end(End::Stop);
+    assert!(node.wait_until_gone().is_some(), "doesn't end\n{}", node.log());
+    let packets = net::poll(Duration::from_secs(10), || {
+        let packets = capture.packets(&from);
+        packets.iter().any(|packet| packet.get("vrrp.prio") == "0").then_some(packets)
+    });
+    let packets = packets.unwrap_or_else(|| panic!("no goodbye: {:?}", capture.packets(&from)));
+
+    for packet in &packets {
+        assert_eq!(packet.get("_ws.malformed"), "", "{packet:?}");
+        assert_eq!(packet.get("_ws.expert.message"), "", "{packet:?}");
+    }
+    let adverts: Vec<_> = packets.iter().filter(|packet| packet.is_advert()).collect();
+    assert!(adverts.len() >= 4, "{adverts:?}");
+    let (last, others) = adverts.split_last().expect("some");
+    assert_eq!(last.get("vrrp.prio"), "0");
+    assert!(others.iter().all(|packet| packet.get("vrrp.prio") == BETTER.to_string()));
+    for packet in &adverts {
+        judge_advert(packet, &router);
+    }
+    let announcements = if router.vip == V6 {
+        packets
+            .iter()
+            .filter(|packet| packet.get("icmpv6.nd.na.target_address") == vip)
+            .inspect(|packet| {
+                assert_eq!(packet.get("icmpv6.checksum.status"), "1", "{packet:?}");
+                assert_eq!(packet.get("icmpv6.type"), "136", "{packet:?}");
+                assert_eq!(packet.get("icmpv6.nd.na.flag.o"), "1", "{packet:?}");
+                assert_eq!(packet.get("ipv6.hlim"), "255", "{packet:?}");
+                assert_eq!(packet.get("ipv6.dst"), "ff02::1", "{packet:?}");
+                assert_eq!(packet.get("eth.dst"), "33:33:00:00:00:01", "{packet:?}");
+            })
+            .count()
+    } else {
+        packets
+            .iter()
+            .filter(|packet| packet.get("arp.dst.proto_ipv4") == vip)
+            .inspect(|packet| {
+                assert_eq!(packet.get("arp.isgratuitous"), "1", "{packet:?}");
+                assert_eq!(packet.get("eth.dst"), "ff:ff:ff:ff:ff:ff", "{packet:?}");
+            })
+            .count()
+    };
+    assert!(announcements >= 2, "{packets:?}");
+    println!("{router:?}: {} adverts and {announcements} announcements are good", adverts.len());
+}
+
+fn judge_advert(packet: &judge::Packet, router: &Router) {
+    let v6 = router.vip == V6;
+    let (hops, source, destination) =
+        if v6 { ("ipv6.hlim", "ipv6.src", "ipv6.dst") } else { ("ip.ttl", "ip.src", "ip.dst") };
+    assert_eq!(packet.get("vrrp.version"), router.version.to_string(), "{packet:?}");
+    assert_eq!(packet.get("vrrp.virt_rtr_id"), "50", "{packet:?}");
+    assert_eq!(packet.get("vrrp.checksum.status"), "1", "{packet:?}");
+    assert_eq!(packet.get(hops), "255", "{packet:?}");
+    if !v6 {
+        assert_eq!(packet.get("ip.checksum.status"), "1", "{packet:?}");
+    }
+    if router.unicast {
+        assert_eq!(packet.get(source), net::OURS[usize::from(v6)], "{packet:?}");
+        assert_eq!(packet.get(destination), net::THEIRS[usize::from(v6)], "{packet:?}");
+    } else if v6 {
+        assert!(packet.get(source).starts_with("fe80::"), "{packet:?}");
+        assert_eq!(packet.get(destination), "ff02::12", "{packet:?}");
+        assert_eq!(packet.get("eth.dst"), "33:33:00:00:00:12", "{packet:?}");
+    } else {
+        assert_eq!(packet.get(source), net::OURS[0], "{packet:?}");
+        assert_eq!(packet.get(destination), "224.0.0.18", "{packet:?}");
+        assert_eq!(packet.get("eth.dst"), "01:00:5e:00:00:12", "{packet:?}");
+    }
+}
+
+macro_rules! judged {
+    ($($name:ident: $router:expr;)*) => {$(
+        #[test]
+        #[ignore = "needs keepalived and tshark; .ci/run runs it"]
+        fn $name() {
+            judge($router);
+        }
+    )*};
+}
+
+judged! {
+    tshark_v2_multicast: router(2, false, SECOND);
+    tshark_v2_unicast: router(2, true, SECOND);
+    tshark_v3_multicast: router(3, false, FAST);
+    tshark_v3_unicast: router(3, true, FAST);
+    tshark_ipv6_multicast: router_v6(false, FAST);
+    tshark_ipv6_unicast: router_v6(true, FAST);
+}

@@ -1,0 +1,189 @@
+//! The two daemons, each with its file, its log and its end.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::net::{INTERFACE, Namespace, OURS, THEIRS, poll};
+
+/// What both daemons are told alike.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Router {
+    /// The VRRP version.
+    pub(crate) version: u8,
+    /// By unicast; else by multicast.
+    pub(crate) unicast: bool,
+    /// The time between two adverts.
+    pub(crate) interval: Duration,
+    /// The virtual IP with its prefix length.
+    pub(crate) vip: &'static str,
+}
+
+impl Router {
+    /// How long a BACKUP of this priority waits after the last advert.
+    pub(crate) fn master_down(&self, priority: u8) -> Duration {
+        self.interval * 3 + self.skew(priority)
+    }
+
+    /// How long a BACKUP of this priority waits after an advert that says goodbye.
+    pub(crate) fn skew(&self, priority: u8) -> Duration {
+        self.interval * (256 - u32::from(priority)) / 256
+    }
+
+    /// Which of a node's addresses the adverts come from.
+    fn family(&self) -> usize {
+        usize::from(self.vip.contains(':'))
+    }
+}
+
+/// How a daemon ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// SIGTERM: it says goodbye.
+    Stop,
+    /// SIGKILL: it can't.
+    Crash,
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub(crate) struct Node {
+    name: &'static str,
+    process: Child,
+    directory: TempDir,
+    ready: &'static str,
+}
+
+impl Node {
+    /// Starts openproxy.
+    pub(crate) fn openproxy(inside: &Namespace, router: &Router, priority: u8) -> Self {
+        let Router { version, unicast, interval, vip } = router;
+        let mut file = format!(
+            "[general.virtual_router]\n\
+             interface = \"{INTERFACE}\"\n\
+             router_id = 50\n\
+             priority = {priority}\n\
+             version = {version}\n\
+             advert_int = {}\n\
+             vip_addresses = [ \"{vip}\" ]\n",
+            interval.as_secs_f64()
+        );
+        if *unicast {
+            let (source, peer) = (OURS[router.family()], THEIRS[router.family()]);
+            file += &format!("unicast_source = \"{source}\"\nunicast_peers = [ \"{peer}\" ]\n");
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_openproxy"));
+        command.arg("configuration").env_remove("OPENPROXY_LOG");
+        Self::start("openproxy", inside, &file, command, "INITIALIZE -> BACKUP")
+    }
+
+    /// Starts keepalived.
+    pub(crate) fn keepalived(inside: &Namespace, router: &Router, priority: u8) -> Self {
+        let Router { version, unicast, interval, vip } = router;
+        let peers = if *unicast {
+            let (source, peer) = (THEIRS[router.family()], OURS[router.family()]);
+            format!("unicast_src_ip {source}\nunicast_peer {{\n{peer}\n}}\n")
+        } else {
+            String::new()
+        };
+        let file = format!(
+            "global_defs {{\n\
+             vrrp_version {version}\n\
+             vrrp_garp_master_delay 1\n\
+             }}\n\
+             vrrp_instance interop {{\n\
+             state BACKUP\n\
+             interface {INTERFACE}\n\
+             virtual_router_id 50\n\
+             priority {priority}\n\
+             advert_int {}\n\
+             {peers}\
+             virtual_ipaddress {{\n{vip}\n}}\n\
+             }}\n",
+            interval.as_secs_f64()
+        );
+        let mut command = Command::new("keepalived");
+        command.args("-P -n -l -D -f configuration -p parent.pid -r vrrp.pid".split(' '));
+        Self::start("keepalived", inside, &file, command, "Entering BACKUP STATE")
+    }
+
+    fn start(
+        name: &'static str,
+        inside: &Namespace,
+        file: &str,
+        mut command: Command,
+        ready: &'static str,
+    ) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::write(directory.path().join("configuration"), file).expect("a file");
+        let log = File::create(directory.path().join("log")).expect("a log");
+        command.current_dir(&directory).stdout(log.try_clone().expect("a second handle"));
+        command.stderr(log);
+        let process = inside.run(|| command.spawn());
+        let process = process.unwrap_or_else(|error| panic!("start {name}: {error}"));
+        Self { name, process, directory, ready }
+    }
+
+    /// What it has written.
+    pub(crate) fn log(&self) -> String {
+        let log = fs::read(self.path("log")).unwrap_or_default();
+        format!("--- {}\n{}", self.name, String::from_utf8_lossy(&log))
+    }
+
+    /// Waits until it listens.
+    pub(crate) fn wait_until_backup(&self) {
+        let ready = poll(Duration::from_secs(10), || self.log().contains(self.ready).then_some(()));
+        assert!(ready.is_some(), "never a BACKUP\n{}", self.log());
+    }
+
+    /// Begins its end.
+    pub(crate) fn end(&self, how: End) {
+        match how {
+            End::Stop => signal(self.pid(), Signal::SIGTERM),
+            End::Crash => self.crash(),
+        }
+    }
+
+    /// Waits until it is gone.
+    pub(crate) fn wait_until_gone(&mut self) -> Option<ExitStatus> {
+        poll(Duration::from_secs(10), || self.process.try_wait().expect("it is our child"))
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.process.id()).expect("a process id"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// keepalived is two processes. The parent would start a dead child again, and the child of a
+    /// dead parent gets SIGTERM; a stopped parent does neither.
+    fn crash(&self) {
+        signal(self.pid(), Signal::SIGSTOP);
+        let child = fs::read_to_string(self.path("vrrp.pid")).unwrap_or_default();
+        if let Ok(child) = child.trim().parse() {
+            signal(Pid::from_raw(child), Signal::SIGKILL);
+        }
+        signal(self.pid(), Signal::SIGKILL);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if matches!(self.process.try_wait(), Ok(None)) {
+            self.crash();
+            let _ = self.process.wait();
+        }
+    }
+}
+
+/// Only for processes that haven't been waited for, so that the number is still theirs.
+fn signal(process: Pid, signal: Signal) {
+    let _ = kill(process, signal);
+}
