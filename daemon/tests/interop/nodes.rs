@@ -87,7 +87,9 @@ impl Node {
         let Router { version, unicast, interval, vip } = router;
         let peers = if *unicast {
             let (source, peer) = (THEIRS[router.family()], OURS[router.family()]);
-            format!("unicast_src_ip {source}\nunicast_peer {{\n{peer}\n}}\n")
+            // Without it, keepalived's IPv6 adverts have the system's hop limit, 64, and any node
+            // that does as RFC 9568 section 5.1.2.3 says discards them.
+            format!("unicast_src_ip {source}\nunicast_ttl 255\nunicast_peer {{\n{peer}\n}}\n")
         } else {
             String::new()
         };
