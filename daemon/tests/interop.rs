@@ -1,6 +1,5 @@
 //! Interoperation with keepalived on a real network, and tshark's opinion of our packets.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -95,7 +94,7 @@ fn takeover(router: Router, better: Who, end: End) -> (String, Duration) {
         assert_eq!(status.and_then(|status| status.code()), Some(0), "{}", logs(&first));
     }
 
-    // Whatever is left over from a dead one gets its time.
+    // What is left over from a dead one gets its time.
     let after = watch.window(if end == End::Stop { SECOND } else { SECOND * 2 });
     assert_dense(&after);
     let lost = after.iter().find(|sample| !worse.holds(sample));
@@ -103,10 +102,9 @@ fn takeover(router: Router, better: Who, end: End) -> (String, Duration) {
 
     let all = watch.since(ended);
     let both: Vec<_> = all.iter().filter(|sample| sample.ours && sample.theirs).collect();
-    let both = both.first().zip(both.last()).map_or(Duration::ZERO, |(a, b)| b.at - a.at + POLL);
-    let mut figures = String::new();
-    let _ = write!(
-        figures,
+    let both =
+        both.first().zip(both.last()).map_or(Duration::ZERO, |(a, b)| b.at - a.at + net::POLL);
+    let figures = format!(
         "{router:?} {better:?} {end:?}: MASTER after {:?}, taken over after {taken:?}, \
          two holders {both:?}, {} samples",
         held.at - begin,
@@ -114,7 +112,6 @@ fn takeover(router: Router, better: Who, end: End) -> (String, Duration) {
     );
     (figures, both)
 }
-const POLL: Duration = Duration::from_millis(10);
 
 /// A window with holes proves nothing.
 fn assert_dense(window: &[Sample]) {
@@ -180,7 +177,8 @@ takeovers! {
 }
 
 /// openproxy becomes MASTER, stays it for a while and stops, next to a node that only records.
-fn judge(router: Router) {
+/// Gives the figures.
+fn judge(router: Router) -> String {
     let vip = router.vip.split('/').next().expect("a VIP");
     let lan = Lan::new();
     let from = lan.ours.hardware_address();
@@ -237,7 +235,7 @@ fn judge(router: Router) {
             .count()
     };
     assert!(announcements >= 2, "{packets:?}");
-    println!("{router:?}: {} adverts and {announcements} announcements are good", adverts.len());
+    format!("{router:?}: {} adverts and {announcements} announcements are good", adverts.len())
 }
 
 fn judge_advert(packet: &judge::Packet, router: &Router) {
@@ -270,7 +268,7 @@ macro_rules! judged {
         #[test]
         #[ignore = "needs keepalived and tshark; .ci/run runs it"]
         fn $name() {
-            judge($router);
+            println!("{}", judge($router));
         }
     )*};
 }

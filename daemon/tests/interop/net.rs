@@ -21,7 +21,8 @@ pub(crate) const OURS: [&str; 2] = ["10.9.0.1", "2001:db8::1"];
 /// The addresses of the other node.
 pub(crate) const THEIRS: [&str; 2] = ["10.9.0.2", "2001:db8::2"];
 
-const POLL: Duration = Duration::from_millis(10);
+/// From one look to the next.
+pub(crate) const POLL: Duration = Duration::from_millis(10);
 
 /// The present, on the monotonic clock.
 pub(crate) fn now() -> Duration {
