@@ -54,7 +54,7 @@ fn on_crash_overlap(report: &mut Report<'_>, table: &Table<'_>, router: &RouterC
     if router.interval.duration() < Duration::from_secs(1) {
         let message = format!(
             "leaves two holders for up to {millis} ms after a crash of the MASTER: a lease can't \
-             be shorter than 1 s; from 1.5 s on there are none"
+             be shorter than 1 s; from 1.5 s on there are none, whatever the priorities"
         );
         report.info(&spot(table, keys::ADVERT_INT.name), message);
     } else {

@@ -21,7 +21,7 @@ fn a_priority_above_192_at_one_second_may_leave_two_holders() {
             "advert_int = 0.5\nversion = 3",
             &["openproxy.toml:5:14: info: general.virtual_router.advert_int = 0.5: leaves two \
                holders for up to 793 ms after a crash of the MASTER: a lease can't be shorter than \
-               1 s; from 1.5 s on there are none"],
+               1 s; from 1.5 s on there are none, whatever the priorities"],
         ),
         (
             "advert_int = 1\npriority = 200\nlease = false",
