@@ -53,6 +53,14 @@ impl Claims {
         })
     }
 
+    /// Watches other addresses from now on; none, if the list is empty.
+    pub(crate) fn watch(&mut self, watch: WatchClaims) -> io::Result<()> {
+        self.socket.get_ref().attach_filter(&filter(&watch.addresses))?;
+        self.mac = watch.mac;
+        self.addresses = watch.addresses;
+        Ok(())
+    }
+
     pub(crate) fn index(&self) -> InterfaceIndex {
         self.index
     }

@@ -184,14 +184,16 @@ impl LinuxPlatform {
         if ready { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    /// Closing a packet socket waits for the kernel's readers, tens of milliseconds at times; so one
+    /// that is open is kept, with another filter.
     fn watch_claims(&mut self, watch: WatchClaims) {
-        self.claims.retain(|claims| claims.index() != watch.index);
-        if watch.addresses.is_empty() {
-            return;
-        }
-        match Claims::open(watch) {
-            Ok(claims) => self.claims.push(claims),
-            Err(error) => tracing::warn!("cannot watch for other holders of the VIPs: {error}"),
+        let open = self.claims.iter_mut().find(|claims| claims.index() == watch.index);
+        let watched = match open {
+            Some(claims) => claims.watch(watch),
+            None => Claims::open(watch).map(|claims| self.claims.push(claims)),
+        };
+        if let Err(error) = watched {
+            tracing::warn!("cannot watch for other holders of the VIPs: {error}");
         }
     }
 }
@@ -200,7 +202,11 @@ impl Inbox for LinuxPlatform {
     fn next_kernel_event(&mut self) -> Option<KernelEvent> {
         self.draining = 0;
         self.claims.iter_mut().for_each(Claims::begin_turn);
-        self.events.next()
+        let event = self.events.next();
+        if let Some(KernelEvent::LinkGone(index)) = event {
+            self.claims.retain(|claims| claims.index() != index);
+        }
+        event
     }
 
     fn next_arrival(&mut self) -> Option<Arrival<'_>> {
