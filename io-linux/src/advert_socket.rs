@@ -14,10 +14,9 @@ use nix::sys::socket::{
 use openproxy_core::io::{
     Arrival, Datagram, Destinations, SendAdvert, SendError, SocketError, SocketId, SocketSpec,
 };
-use openproxy_core::time::Duration;
+use openproxy_core::time::{Duration, Instant};
 use openproxy_core::vrrp::{AdvertBuffer, Family, MULTICAST_V4, MULTICAST_V6, PROTOCOL, TTL};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::clock::ArrivalClock;
@@ -42,7 +41,10 @@ pub(crate) struct AdvertSocket {
     clock: ArrivalClock,
     buffer: Box<[u8; PACKET_MAX]>,
     control: Vec<u8>,
-    read: Option<Read>,
+    /// A packet that was read ahead of its turn, and when it arrived.
+    staged: Option<(Instant, Read)>,
+    /// Nothing more is read in this turn.
+    is_dry: bool,
 }
 
 impl std::fmt::Debug for AdvertSocket {
@@ -85,7 +87,8 @@ impl AdvertSocket {
                 nix::libc::in6_pktinfo,
                 nix::libc::c_int
             ),
-            read: None,
+            staged: None,
+            is_dry: false,
         })
     }
 
@@ -94,31 +97,37 @@ impl AdvertSocket {
     }
 
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.staged.is_some() {
+            return Poll::Ready(());
+        }
         self.socket.poll_read_ready(cx).map(|_| ())
     }
 
-    /// Reads the next packet; false when there is none now.
-    pub(crate) fn fill(&mut self) -> bool {
-        loop {
+    /// A new turn begins: what was empty may not be so any more.
+    pub(crate) fn begin_turn(&mut self) {
+        self.is_dry = false;
+        self.clock.begin_turn();
+    }
+
+    /// When the next packet arrived, which is read ahead; `None` when there is none.
+    pub(crate) fn next_at(&mut self) -> Option<Instant> {
+        while self.staged.is_none() && !self.is_dry {
             let (buffer, control) = (&mut self.buffer[..], &mut self.control);
             let family = self.family;
-            match self.socket.try_io(Interest::READABLE, |s| read(s, family, buffer, control)) {
-                Ok(Some(read)) => {
-                    self.read = Some(read);
-                    return true;
-                }
+            match sys::read_now(&self.socket, |s| read(s, family, buffer, control)) {
+                Ok(Some(read)) => self.staged = Some((self.clock.arrival(read.stamp), read)),
                 Ok(None) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_dry = true,
                 // A pending error of the socket (the link went down, say) is told once, and gone.
                 Err(error) => tracing::debug!("cannot receive: {error}"),
             }
         }
+        self.staged.as_ref().map(|(at, _)| *at)
     }
 
-    /// The packet that [`Self::fill`] has read.
+    /// The packet that [`Self::next_at`] has read.
     pub(crate) fn take(&mut self) -> Option<Arrival<'_>> {
-        let read = self.read.take()?;
-        let at = self.clock.arrival(read.stamp);
+        let (at, read) = self.staged.take()?;
         let bytes = self.buffer.get(..read.len).unwrap_or_default();
         let datagram = match read.v6 {
             None => Datagram::V4(bytes),

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 
 use openproxy_core::io::{InterfaceIndex, MacAddress, WatchClaims};
 use socket2::{Domain, SockFilter, Socket, Type};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::sys;
@@ -79,9 +78,8 @@ impl Claims {
         while let Some(left) = self.left.checked_sub(1) {
             self.left = left;
             let mut frame = [0_u8; FRAME_MAX as usize];
-            let read = self
-                .socket
-                .try_io(Interest::READABLE, |socket| io::Read::read(&mut &*socket, &mut frame));
+            let read =
+                sys::read_now(&self.socket, |socket| io::Read::read(&mut &*socket, &mut frame));
             let Ok(len) = read else { return None };
             let claim = parse(frame.get(..len).unwrap_or_default());
             // Our own announcements pass here on their way out.

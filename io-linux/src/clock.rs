@@ -23,9 +23,16 @@ fn read(clock: ClockId) -> u64 {
 pub(crate) struct ArrivalClock {
     /// Wall clock minus ours, when last looked at.
     offset_nanos: Option<u64>,
+    /// The wall clock was stepped: what is read in this turn may bear older stamps.
+    was_stepped: bool,
 }
 
 impl ArrivalClock {
+    /// A new turn begins: what was stamped before a step has been read.
+    pub(crate) fn begin_turn(&mut self) {
+        self.was_stepped = false;
+    }
+
     /// When a packet arrived that bears this stamp.
     pub(crate) fn arrival(&mut self, stamp: Option<Duration>) -> Instant {
         let now = now();
@@ -38,9 +45,9 @@ impl ArrivalClock {
     fn map(&mut self, now: Instant, wall_nanos: u64, stamp_nanos: Option<u64>) -> Instant {
         let offset = wall_nanos.wrapping_sub(now.as_nanos());
         let was = self.offset_nanos.replace(offset);
-        let is_stepped = was.is_some_and(|was| was.abs_diff(offset) > STEP_MAX_NANOS);
+        self.was_stepped |= was.is_some_and(|was| was.abs_diff(offset) > STEP_MAX_NANOS);
         match stamp_nanos.and_then(|stamp| wall_nanos.checked_sub(stamp)) {
-            Some(age) if !is_stepped => now.before(Duration::from_nanos(age)),
+            Some(age) if !self.was_stepped => now.before(Duration::from_nanos(age)),
             Some(_) | None => now,
         }
     }
@@ -68,6 +75,9 @@ mod tests {
         // The wall clock was set forward by an hour: the stamp seems an hour old.
         let later = Instant::from_nanos(101 * SECOND);
         assert_eq!(clock.map(later, 8_601 * SECOND, Some(5_001 * SECOND)), later);
+        // So does that of the packet behind it.
+        assert_eq!(clock.map(later, 8_601 * SECOND, Some(5_001 * SECOND)), later);
+        clock.begin_turn();
         // After that it is believed again.
         let at = clock.map(Instant::from_nanos(102 * SECOND), 8_602 * SECOND, Some(8_601 * SECOND));
         assert_eq!(at, later);

@@ -11,7 +11,6 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
 use openproxy_core::io::{AddressChange, InterfaceIndex, KernelEvent};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::netlink;
@@ -76,7 +75,7 @@ impl LinkEvents {
                 return Some(event);
             }
             let mut buffer = &mut self.buffer[..];
-            let read = self.socket.try_io(Interest::READABLE, |s| s.recv(&mut buffer, 0));
+            let read = sys::read_now(&self.socket, |s| s.recv(&mut buffer, 0));
             match read {
                 Ok(len) => self.parse(len),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,

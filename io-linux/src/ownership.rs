@@ -46,7 +46,10 @@ impl Ownership {
                 true
             }
             // Another's tag, or none from a kernel that would have kept ours.
-            Some(other) if other != 0 => false,
+            Some(other) if other != 0 => {
+                self.is_tagging.store(true, Ordering::Relaxed);
+                false
+            }
             _ if self.is_tagging.load(Ordering::Relaxed) => false,
             _ => self.with_ledger(|ledger| ledger.contains(&(index, vip))),
         }
@@ -116,6 +119,17 @@ mod tests {
         assert!(!next.is_ours(InterfaceIndex(8), vip(), None));
         next.removed(INDEX, vip());
         assert!(!Ownership::open(&path).is_ours(INDEX, vip(), None));
+        fs::remove_file(path).expect("it was written");
+    }
+
+    #[test]
+    fn any_tag_shows_that_the_kernel_has_them() {
+        let path = ledger("any");
+        let ownership = Ownership::open(&path);
+        ownership.adding(INDEX, vip());
+        let loopback = Vip { ip: "127.0.0.1".parse().expect("an address"), prefix_len: 8 };
+        assert!(!ownership.is_ours(InterfaceIndex(1), loopback, Some(1)));
+        assert!(!ownership.is_ours(INDEX, vip(), None), "put there by hand after a crash");
         fs::remove_file(path).expect("it was written");
     }
 

@@ -45,8 +45,6 @@ pub struct StartError {
 #[derive(Debug)]
 pub struct LinuxPlatform {
     adverts: Vec<AdvertSocket>,
-    /// The socket that is being drained.
-    draining: usize,
     events: LinkEvents,
     claims: Vec<Claims>,
     worker: NetlinkWorker,
@@ -104,7 +102,6 @@ impl LinuxPlatform {
         let timer = timer.and_then(|t| sys::watch(Timer(t)));
         Ok(Self {
             adverts: Vec::new(),
-            draining: 0,
             events,
             claims: Vec::new(),
             worker,
@@ -200,7 +197,7 @@ impl LinuxPlatform {
 
 impl Inbox for LinuxPlatform {
     fn next_kernel_event(&mut self) -> Option<KernelEvent> {
-        self.draining = 0;
+        self.adverts.iter_mut().for_each(AdvertSocket::begin_turn);
         self.claims.iter_mut().for_each(Claims::begin_turn);
         let event = self.events.next();
         if let Some(KernelEvent::LinkGone(index)) = event {
@@ -209,14 +206,13 @@ impl Inbox for LinuxPlatform {
         event
     }
 
+    /// The core stops at the first packet that came after its turn began. So that a flood on one
+    /// socket can't hide what waits on another, the oldest packet of all comes first.
     fn next_arrival(&mut self) -> Option<Arrival<'_>> {
-        while let Some(socket) = self.adverts.get_mut(self.draining) {
-            if socket.fill() {
-                break;
-            }
-            self.draining += 1;
-        }
-        self.adverts.get_mut(self.draining).and_then(AdvertSocket::take)
+        let nexts = self.adverts.iter_mut().enumerate();
+        let nexts = nexts.filter_map(|(position, socket)| Some((socket.next_at()?, position)));
+        let (_, position) = nexts.min()?;
+        self.adverts.get_mut(position).and_then(AdvertSocket::take)
     }
 
     fn next_completion(&mut self) -> Option<Completion> {

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::task::{Context, Poll, Waker};
 
 use nix::libc;
 use socket2::{SockAddr, SockAddrStorage};
@@ -45,4 +46,25 @@ pub(crate) fn watch<T: OwnsDescriptor>(owner: T) -> io::Result<AsyncFd<T>> {
     // `AsyncFd` that owns `T` is deregistered first.
     let registered = unsafe { AsyncFd::register_with_interest(owner, Interest::READABLE) };
     registered.map_err(|error| error.into_parts().1)
+}
+
+/// Reads without waiting, whether or not the runtime has told of anything: after a pause of the
+/// thread, what came in it must be seen before timers run. (`AsyncFd::try_io` asks no descriptor
+/// that the runtime doesn't know to be ready.)
+pub(crate) fn read_now<T: OwnsDescriptor, R>(
+    watched: &AsyncFd<T>,
+    read: impl FnOnce(&T) -> io::Result<R>,
+) -> io::Result<R> {
+    // The guard is taken before the attempt, so that what comes after it wakes the thread anew.
+    let guard = match watched.poll_read_ready(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(guard)) => Some(guard),
+        Poll::Ready(Err(_)) | Poll::Pending => None,
+    };
+    let result = read(watched.get_ref());
+    if let (Err(error), Some(mut guard)) = (&result, guard)
+        && error.kind() == io::ErrorKind::WouldBlock
+    {
+        guard.clear_ready();
+    }
+    result
 }

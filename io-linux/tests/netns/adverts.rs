@@ -16,6 +16,7 @@ use crate::host::{Host, ROUTER, cable, vip};
 use crate::namespace::isolated;
 
 const LATE: Duration = Duration::from_millis(300);
+const STAMPS_BEGIN: Duration = Duration::from_millis(100);
 
 fn socket_of(family: Family) -> SocketId {
     SocketId(match family {
@@ -71,6 +72,9 @@ async fn crosses(family: Family) {
         let index = host.index;
         open(host, index, family).await.expect("a socket");
     }
+    // The kernel begins to stamp packets some time after the first socket that asks for it; until
+    // then they are stamped when they are read.
+    right.until_time(right.now() + STAMPS_BEGIN).await;
     let group: IpAddr = match family {
         Family::V4 => "224.0.0.18".parse().expect("a group"),
         Family::V6 => "ff02::12".parse().expect("a group"),
@@ -134,5 +138,36 @@ fn without_a_link_there_is_no_socket_and_nothing_is_sent() {
             let opened = open(&mut left, InterfaceIndex(9_999), family).await;
             assert_eq!(opened, Err(SocketError::NoInterface), "{family}");
         }
+    });
+}
+
+#[test]
+fn what_came_in_a_pause_is_seen_before_timers_run_and_in_order() {
+    isolated(async || {
+        let (mut left, mut right) = cable().await;
+        for host in [&mut left, &mut right] {
+            for family in [Family::V4, Family::V6] {
+                let index = host.index;
+                open(host, index, family).await.expect("a socket");
+            }
+        }
+        // The runtime has seen both sockets empty.
+        right.wait(right.now() + Duration::from_millis(20)).await;
+        right.drain();
+        for family in [Family::V6, Family::V4] {
+            send(&mut left, family, Destinations::Multicast).expect("sent");
+        }
+        // The reader's thread stood still: it hasn't asked the runtime since.
+        std::thread::sleep(LATE);
+        right.drain();
+        // Not socket by socket: a flood on the first would hide what waits on the second.
+        let sockets: Vec<SocketId> = right.seen.arrivals.iter().map(|got| got.socket).collect();
+        assert_eq!(sockets, [socket_of(Family::V6), socket_of(Family::V4)]);
+        // The runtime's late news of them ends a wait at most once.
+        right.wait(right.now() + Duration::from_millis(20)).await;
+        right.drain();
+        let deadline = right.now() + Duration::from_millis(20);
+        right.wait(deadline).await;
+        assert!(right.now() >= deadline, "{:?}", right.seen);
     });
 }

@@ -1,5 +1,7 @@
 //! Announcements of addresses, and hearing those of others.
 
+use std::time::Duration;
+
 use openproxy_core::io::{Announcement, Output, WatchClaims};
 
 use crate::host::{Host, cable, vip};
@@ -50,5 +52,23 @@ fn a_new_list_replaces_the_old_and_an_empty_one_ends_it() {
         // A dump takes longer than a frame through the cable.
         right.dump().await;
         assert_eq!(right.seen.claims, []);
+    });
+}
+
+#[test]
+fn nothing_waits_for_the_kernel_to_close_a_socket() {
+    isolated(async || {
+        let (mut left, _right) = cable().await;
+        let mut took = Vec::new();
+        for _ in 0..9 {
+            let start = left.now();
+            watch(&mut left, &["10.99.0.200/24"]);
+            watch(&mut left, &["10.99.0.201/24"]);
+            watch(&mut left, &[]);
+            took.push(left.now().since(start));
+        }
+        // Closing a packet socket takes a grace period of RCU, 5 to 50 ms.
+        took.sort();
+        assert!(took[4] < Duration::from_millis(3), "{took:?}");
     });
 }
