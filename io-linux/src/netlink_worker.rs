@@ -7,8 +7,9 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
-use netlink_packet_core::NetlinkPayload;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::RouteNetlinkMessage;
 use openproxy_core::io::{
     AddressError, AddressOperation, AddressRequest, Completion, InterfaceIndex, KernelSnapshot,
 };
@@ -105,15 +106,8 @@ async fn work(
                     let gone = AddressError::Other("the netlink socket is closed".to_owned());
                     Completion::Address(request.router, request.generation, Err(gone))
                 }
-                (Some(request), Some(mut answer)) => {
-                    let mut result = Ok(());
-                    while let Some(message) = answer.next().await {
-                        if let NetlinkPayload::Error(error) = message.payload
-                            && error.raw_code() != 0
-                        {
-                            result = Err(netlink::address_error(error.raw_code()));
-                        }
-                    }
+                (Some(request), Some(answer)) => {
+                    let result = outcome(answer).await;
                     if request.operation == AddressOperation::Remove {
                         ownership.removed(request.index, request.vip);
                     }
@@ -149,17 +143,25 @@ pub(crate) async fn operate_now(
     request: &AddressRequest,
 ) -> Result<(), AddressError> {
     let answer = handle.clone().request(netlink::operation(request));
-    let Ok(mut answer) = answer else {
-        return Err(AddressError::Other("the netlink socket is closed".to_owned()));
-    };
+    match answer {
+        Ok(answer) => outcome(answer).await,
+        Err(_) => Err(AddressError::Other("the netlink socket is closed".to_owned())),
+    }
+}
+
+/// How the kernel answers one operation.
+async fn outcome(
+    mut answer: impl Stream<Item = NetlinkMessage<RouteNetlinkMessage>> + Unpin,
+) -> Result<(), AddressError> {
+    let mut result = Ok(());
     while let Some(message) = answer.next().await {
         if let NetlinkPayload::Error(error) = message.payload
             && error.raw_code() != 0
         {
-            return Err(netlink::address_error(error.raw_code()));
+            result = Err(netlink::address_error(error.raw_code()));
         }
     }
-    Ok(())
+    result
 }
 
 /// The name of an interface in a snapshot.
