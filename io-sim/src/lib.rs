@@ -1,0 +1,1 @@
+//! The core's IO traits on a simulated network, for simulations of whole clusters.

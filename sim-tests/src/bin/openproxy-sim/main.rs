@@ -1,0 +1,3 @@
+//! Runs, replays and shows simulations of whole clusters.
+
+fn main() {}
