@@ -1,0 +1,283 @@
+//! Packets on the wire: an IP header and a VRRP advert, byte for byte.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use openproxy_core::io::Datagram;
+use openproxy_core::vrrp::{AdvertBuffer, MULTICAST_V4, MULTICAST_V6, PROTOCOL, TTL};
+
+/// The longest frame that is carried: seven IPv6 addresses behind a header.
+pub const FRAME_LEN_MAX: usize = 160;
+const IPV4_HEADER_LEN: usize = 20;
+const IPV6_HEADER_LEN: usize = 40;
+
+/// What was done to a packet. Only the checks of the simulation look at it; the nodes see bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Truth {
+    /// As it was sent.
+    Whole,
+    /// A bit was flipped.
+    Corrupted,
+    /// Cut short.
+    Truncated,
+    /// Its TTL isn't 255.
+    Forwarded,
+    /// The receiver sent it.
+    Reflected,
+    /// Of somebody who isn't part of this virtual router.
+    Stranger,
+}
+
+/// A packet with its IP header.
+#[derive(Clone, Copy)]
+pub struct Frame {
+    bytes: [u8; FRAME_LEN_MAX],
+    len: u8,
+    /// What was done to it.
+    pub truth: Truth,
+}
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Frame").field(&self.bytes()).field(&self.truth).finish()
+    }
+}
+
+impl Frame {
+    /// A packet of `payload`, with TTL 255 as RFC 9568 §5.1.1.3 wants it.
+    ///
+    /// # Panics
+    /// If it is longer than [`FRAME_LEN_MAX`], or the addresses are of two families: an error in a
+    /// scenario.
+    #[must_use]
+    pub fn new(source: IpAddr, destination: IpAddr, payload: &[u8]) -> Self {
+        let mut bytes = [0; FRAME_LEN_MAX];
+        let header = match (source, destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let total = u16::try_from(IPV4_HEADER_LEN + payload.len()).expect("a short packet");
+                bytes[..4].copy_from_slice(&[0x45, 0xc0, 0, 0]);
+                bytes[2..4].copy_from_slice(&total.to_be_bytes());
+                bytes[8..10].copy_from_slice(&[TTL, PROTOCOL]);
+                bytes[12..16].copy_from_slice(&source.octets());
+                bytes[16..20].copy_from_slice(&destination.octets());
+                IPV4_HEADER_LEN
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                let len = u16::try_from(payload.len()).expect("a short packet");
+                bytes[..4].copy_from_slice(&[0x6c, 0, 0, 0]);
+                bytes[4..6].copy_from_slice(&len.to_be_bytes());
+                bytes[6..8].copy_from_slice(&[PROTOCOL, TTL]);
+                bytes[8..24].copy_from_slice(&source.octets());
+                bytes[24..40].copy_from_slice(&destination.octets());
+                IPV6_HEADER_LEN
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {
+                panic!("a packet from {source} to {destination}")
+            }
+        };
+        bytes[header..header + payload.len()].copy_from_slice(payload);
+        let len = u8::try_from(header + payload.len()).expect("a short packet");
+        let mut frame = Self { bytes, len, truth: Truth::Whole };
+        frame.seal();
+        frame
+    }
+
+    /// A packet as it came from elsewhere; `None` if it is too long or too short to be one.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8], truth: Truth) -> Option<Self> {
+        let mut frame =
+            Self { bytes: [0; FRAME_LEN_MAX], len: u8::try_from(bytes.len()).ok()?, truth };
+        frame.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        (bytes.len() >= frame.header_len()).then_some(frame)
+    }
+
+    /// The packet.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
+    /// What follows the IP header.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.bytes()[self.header_len()..]
+    }
+
+    /// The source in its header.
+    #[must_use]
+    pub fn source(&self) -> IpAddr {
+        if self.is_v4() { self.v4(12).into() } else { self.v6(8).into() }
+    }
+
+    /// The destination in its header.
+    #[must_use]
+    pub fn destination(&self) -> IpAddr {
+        if self.is_v4() { self.v4(16).into() } else { self.v6(24).into() }
+    }
+
+    /// The packet as a raw socket hands it out; `None` if a kernel would have dropped it before:
+    /// broken header, or an address that isn't ours.
+    #[must_use]
+    pub fn datagram(&self, is_own: impl Fn(IpAddr) -> bool) -> Option<Datagram<'_>> {
+        let destination = self.destination();
+        let to_us = match destination {
+            IpAddr::V4(group) if group == MULTICAST_V4 => true,
+            IpAddr::V6(group) if group == MULTICAST_V6 => true,
+            IpAddr::V4(_) | IpAddr::V6(_) => is_own(destination),
+        };
+        if !to_us || !self.header_is_sound() {
+            return None;
+        }
+        if self.is_v4() {
+            return Some(Datagram::V4(self.bytes()));
+        }
+        Some(Datagram::V6 {
+            source: self.v6(8),
+            destination: self.v6(24),
+            hop_limit: self.bytes[7],
+            payload: self.payload(),
+        })
+    }
+
+    /// Flips one bit, anywhere.
+    #[must_use]
+    pub fn corrupted(mut self, chosen: u64) -> Self {
+        let bit = chosen % (u64::from(self.len) * 8);
+        let (byte, bit) = (usize::try_from(bit / 8).unwrap_or(0), bit % 8);
+        self.bytes[byte] ^= 1 << bit;
+        self.truth = Truth::Corrupted;
+        self
+    }
+
+    /// Cuts the payload short, and makes the header fit what is left.
+    #[must_use]
+    pub fn truncated(mut self, chosen: u64) -> Self {
+        let payload = u64::try_from(self.payload().len()).unwrap_or(1).max(1);
+        let kept = usize::try_from(chosen % payload).unwrap_or(0);
+        self.len = u8::try_from(self.header_len() + kept).unwrap_or(self.len);
+        let (at, len) = if self.is_v4() { (2, usize::from(self.len)) } else { (4, kept) };
+        let len = u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes();
+        self.bytes[at..at + 2].copy_from_slice(&len);
+        self.truth = Truth::Truncated;
+        self.seal();
+        self
+    }
+
+    /// Gives it a TTL that is not 255, as if a router had forwarded it.
+    #[must_use]
+    pub fn forwarded(mut self, chosen: u64) -> Self {
+        let ttl = u8::try_from(254 - chosen % 8).unwrap_or(254);
+        self.bytes[if self.is_v4() { 8 } else { 7 }] = ttl;
+        self.truth = Truth::Forwarded;
+        self.seal();
+        self
+    }
+
+    fn is_v4(&self) -> bool {
+        self.bytes[0] >> 4 == 4
+    }
+
+    fn header_len(&self) -> usize {
+        if self.is_v4() { IPV4_HEADER_LEN } else { IPV6_HEADER_LEN }
+    }
+
+    fn v4(&self, at: usize) -> Ipv4Addr {
+        Ipv4Addr::from([self.bytes[at], self.bytes[at + 1], self.bytes[at + 2], self.bytes[at + 3]])
+    }
+
+    fn v6(&self, at: usize) -> Ipv6Addr {
+        let mut octets = [0; 16];
+        octets.copy_from_slice(&self.bytes[at..at + 16]);
+        Ipv6Addr::from(octets)
+    }
+
+    /// Writes the header checksum of IPv4.
+    fn seal(&mut self) {
+        if self.is_v4() {
+            self.bytes[10..12].fill(0);
+            let sum = !self.header_sum();
+            self.bytes[10..12].copy_from_slice(&sum.to_be_bytes());
+        }
+    }
+
+    /// What a kernel looks at before it hands a packet on: version, length, checksum, protocol.
+    fn header_is_sound(&self) -> bool {
+        let len = u16::from_be_bytes([self.bytes[2], self.bytes[3]]);
+        match self.bytes[0] >> 4 {
+            4 => {
+                self.bytes[0] == 0x45
+                    && len == u16::from(self.len)
+                    && self.header_sum() == 0xffff
+                    && self.bytes[9] == PROTOCOL
+            }
+            6 => {
+                let len = u16::from_be_bytes([self.bytes[4], self.bytes[5]]);
+                usize::from(len) + IPV6_HEADER_LEN == usize::from(self.len)
+                    && self.bytes[6] == PROTOCOL
+            }
+            _ => false,
+        }
+    }
+
+    fn header_sum(&self) -> u16 {
+        let words = self.bytes[..IPV4_HEADER_LEN].chunks_exact(2);
+        let sum: u32 = words.map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
+        let folded = (sum & 0xffff) + (sum >> 16);
+        u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap_or(0)
+    }
+}
+
+/// An advert on its way to one destination.
+#[must_use]
+pub fn frame_of(send: &openproxy_core::io::SendAdvert, destination: IpAddr) -> Frame {
+    let mut buffer = AdvertBuffer::new();
+    let payload = send.advert.encode(send.source, destination, &mut buffer);
+    Frame::new(send.source, destination, payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v4() -> Frame {
+        Frame::new(IpAddr::from([10, 0, 0, 1]), MULTICAST_V4.into(), &[7; 20])
+    }
+
+    fn v6() -> Frame {
+        let source: Ipv6Addr = "fe80::1".parse().expect("an address");
+        Frame::new(source.into(), MULTICAST_V6.into(), &[7; 24])
+    }
+
+    #[test]
+    fn a_whole_packet_is_handed_out_in_the_shape_of_its_family() {
+        assert!(matches!(v4().datagram(|_| false), Some(Datagram::V4(bytes)) if bytes.len() == 40));
+        let frame = v6();
+        let Some(Datagram::V6 { hop_limit, payload, .. }) = frame.datagram(|_| false) else {
+            panic!("an IPv6 packet")
+        };
+        assert_eq!((hop_limit, payload), (255, &[7; 24][..]));
+    }
+
+    #[test]
+    fn a_bit_flipped_in_an_ipv4_header_never_gets_past_the_kernel() {
+        for bit in 0..160 {
+            assert!(v4().corrupted(bit).datagram(|_| true).is_none(), "bit {bit}");
+        }
+        assert!(v4().corrupted(160).datagram(|_| true).is_some());
+    }
+
+    #[test]
+    fn shortened_and_forwarded_packets_have_sound_headers() {
+        for chosen in 0..20 {
+            assert!(v4().truncated(chosen).datagram(|_| false).is_some());
+            assert!(v6().truncated(chosen).datagram(|_| false).is_some());
+            assert!(v4().forwarded(chosen).datagram(|_| false).is_some());
+        }
+    }
+
+    #[test]
+    fn a_packet_to_somebody_else_is_not_handed_out() {
+        let other = Frame::new(IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]), &[0; 16]);
+        assert!(other.datagram(|ip| ip == IpAddr::from([10, 0, 0, 2])).is_some());
+        assert!(other.datagram(|_| false).is_none());
+    }
+}

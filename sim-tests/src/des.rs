@@ -1,0 +1,523 @@
+//! The discrete-event runner: the production core on simulated machines, from event to event, without
+//! tokio and without waiting.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::net::IpAddr;
+
+use openproxy_core::io::{
+    AddressChange, Announcement, Command, Destinations, MacAddress, Output, SendAdvert,
+};
+use openproxy_core::supervisor::Supervisor;
+use openproxy_io_sim::clock::{Clock, SimTime};
+use openproxy_io_sim::draw::{Draws, Stream};
+use openproxy_io_sim::frame::{Frame, frame_of};
+use openproxy_io_sim::host::{HookPlan, Host, Surroundings};
+use openproxy_io_sim::kernel::{Cause, Kernel};
+use openproxy_io_sim::lan::Lan;
+use openproxy_io_sim::neighbours::Neighbours;
+use openproxy_io_sim::{NODES_MAX, NodeId};
+
+use crate::fault::{Fault, FaultKind, apply_to_host, apply_to_lan};
+use crate::observe::{End, Observation, Observer};
+use crate::scenario::{Changes, INTERFACE, Scenario};
+use crate::stranger;
+
+/// So many turns of one node in one moment mean that it will never wait.
+const TURNS_AT_ONCE_MAX: u32 = 1_000;
+
+/// A packet on its way. The order of the fields is the order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Flight {
+    at: SimTime,
+    number: u64,
+    to: NodeId,
+    from: Option<NodeId>,
+    slot: usize,
+}
+
+/// What is between the machines.
+#[derive(Debug)]
+struct Net<O> {
+    now: SimTime,
+    lan: Lan,
+    clients: Neighbours,
+    flights: BinaryHeap<Reverse<Flight>>,
+    frames: Vec<Frame>,
+    free: Vec<usize>,
+    flown: u64,
+    claims: Vec<(SimTime, NodeId, IpAddr, MacAddress)>,
+    owners: Vec<(IpAddr, NodeId)>,
+    count: u8,
+    observer: O,
+}
+
+/// A machine and the process on it.
+#[derive(Debug)]
+struct Machine {
+    host: Host,
+    clock: Clock,
+    supervisor: Option<Supervisor>,
+    changes: Changes,
+    paused: bool,
+    /// The process's next turn.
+    turn_at: SimTime,
+    /// The sooner of that and what the machine itself has to do.
+    due_at: SimTime,
+}
+
+/// How much happened in a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Turns taken.
+    pub turns: u64,
+    /// Packets that arrived.
+    pub arrivals: u64,
+    /// Everything else: operations, expiries, faults, announcements heard.
+    pub others: u64,
+}
+
+impl Tally {
+    /// All of it.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.turns + self.arrivals + self.others
+    }
+}
+
+/// A run.
+#[derive(Debug)]
+pub struct Des<'s, O> {
+    scenario: &'s Scenario,
+    net: Net<O>,
+    machines: Vec<Machine>,
+    /// Begins and ends of faults, in order.
+    edges: Vec<(SimTime, usize, bool)>,
+    next_edge: usize,
+    /// When each stranger's next packet comes: the fault's position, and how many came.
+    strangers: Vec<(SimTime, usize, u64)>,
+    starts: Vec<(SimTime, NodeId)>,
+    tally: Tally,
+}
+
+impl<'s, O: Observer> Des<'s, O> {
+    /// A cluster at the start of its scenario.
+    #[must_use]
+    pub fn new(scenario: &'s Scenario, observer: O) -> Self {
+        let draws = Draws::new(scenario.seed);
+        let span = |time: SimTime| time.since(SimTime::ZERO);
+        let count = scenario.count();
+        let lan = Lan::new(draws, count, span(scenario.delay_min), span(scenario.delay_max));
+        let machines = scenario.ids().map(|node| Machine::new(scenario, node, draws)).collect();
+        let mut edges = Vec::with_capacity(scenario.faults.len() * 2);
+        for (position, fault) in scenario.faults.iter().enumerate() {
+            edges.push((fault.at, position, true));
+            edges.push((fault.until, position, false));
+        }
+        // A fault that ends goes before one that begins in the same moment.
+        edges.sort_by_key(|(at, position, begins)| (*at, *begins, *position));
+        let mut starts: Vec<_> =
+            scenario.ids().map(|node| (scenario.nodes[node.index()].starts_at, node)).collect();
+        starts.sort_by_key(|start| Reverse(*start));
+        Self {
+            scenario,
+            net: Net {
+                now: SimTime::ZERO,
+                lan,
+                clients: Neighbours::default(),
+                flights: BinaryHeap::with_capacity(32),
+                frames: Vec::with_capacity(32),
+                free: Vec::with_capacity(32),
+                flown: 0,
+                claims: Vec::new(),
+                owners: scenario.ids().map(|node| (scenario.own_address(node).0, node)).collect(),
+                count,
+                observer,
+            },
+            machines,
+            edges,
+            next_edge: 0,
+            strangers: Vec::new(),
+            starts,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Runs to the scenario's end, or until the observer has seen enough.
+    pub fn run(&mut self) {
+        while !self.net.observer.is_satisfied() && self.step(self.scenario.end) {}
+        if !self.net.observer.is_satisfied() {
+            self.net.now = self.scenario.end;
+        }
+    }
+
+    /// How far it got, how much happened, and the observer.
+    #[must_use]
+    pub fn into_parts(self) -> (SimTime, Tally, O) {
+        (self.net.now, self.tally, self.net.observer)
+    }
+
+    /// Does what is due next, if that is not after `end`.
+    fn step(&mut self, end: SimTime) -> bool {
+        let mut node = usize::MAX;
+        let mut next = SimTime::MAX;
+        for (position, machine) in self.machines.iter().enumerate() {
+            if machine.due_at < next {
+                (next, node) = (machine.due_at, position);
+            }
+        }
+        let flight = self.net.flights.peek().map_or(SimTime::MAX, |Reverse(flight)| flight.at);
+        let rare = self.rare_at();
+        if next.min(flight).min(rare) > end {
+            return false;
+        }
+        // In one moment: what befalls the cluster, then what arrives, then what the nodes do.
+        if rare <= flight && rare <= next {
+            self.net.now = rare;
+            self.rare();
+        } else if flight <= next {
+            self.net.now = flight;
+            self.arrive();
+        } else {
+            self.net.now = next;
+            self.wake(node);
+        }
+        true
+    }
+
+    /// When something of the seldom kinds is due.
+    fn rare_at(&self) -> SimTime {
+        let edge = self.edges.get(self.next_edge).map_or(SimTime::MAX, |(at, _, _)| *at);
+        let start = self.starts.last().map_or(SimTime::MAX, |(at, _)| *at);
+        let claim = self.net.claims.iter().map(|claim| claim.0).min().unwrap_or(SimTime::MAX);
+        let stranger = self.strangers.iter().map(|next| next.0).min().unwrap_or(SimTime::MAX);
+        edge.min(start).min(claim).min(stranger).min(self.net.clients.due_at())
+    }
+
+    fn rare(&mut self) {
+        let now = self.net.now;
+        self.tally.others += 1;
+        if let Some((_, node)) = self.starts.pop_if(|(at, _)| *at <= now) {
+            return self.start(node);
+        }
+        if let Some((_, position, begins)) = self.edges.get(self.next_edge).copied()
+            && self.edges[self.next_edge].0 <= now
+        {
+            self.next_edge += 1;
+            return self.turn_fault(position, begins);
+        }
+        if let Some(position) = self.strangers.iter().position(|next| next.0 <= now) {
+            return self.send_stranger(position);
+        }
+        if let Some(position) = self.net.claims.iter().position(|claim| claim.0 <= now) {
+            let (_, to, ip, mac) = self.net.claims.remove(position);
+            self.machines[to.index()].host.hear_claim(ip, mac);
+            return self.schedule(to.index());
+        }
+        let Net { clients, observer, .. } = &mut self.net;
+        clients.hear(now, |ip, holder| observer.observe(now, holder, Observation::Client(ip)));
+    }
+
+    fn arrive(&mut self) {
+        let Some(Reverse(flight)) = self.net.flights.pop() else { return };
+        let frame = self.net.frames[flight.slot];
+        self.net.free.push(flight.slot);
+        self.tally.arrivals += 1;
+        let machine = &mut self.machines[flight.to.index()];
+        let local = machine.clock.local(self.net.now);
+        if machine.host.receive(local, &frame) {
+            let heard = Observation::Heard { from: flight.from, frame: &frame };
+            self.net.observer.observe(self.net.now, flight.to, heard);
+            if !machine.paused && machine.supervisor.is_some() {
+                machine.turn_at = machine.turn_at.min(self.net.now);
+                machine.due_at = machine.due_at.min(self.net.now);
+            }
+        }
+    }
+
+    /// A machine does what is due on it: its kernel first, then its process.
+    fn wake(&mut self, position: usize) {
+        let machine = &mut self.machines[position];
+        let now = self.net.now;
+        let local = machine.clock.local(now);
+        if machine.host.due_at() <= local {
+            self.tally.others += 1;
+            machine.host.advance(local, &mut self.net);
+        }
+        if machine.turn_at <= now || machine.host.has_news() {
+            self.turns(position);
+        }
+        self.schedule(position);
+    }
+
+    fn turns(&mut self, position: usize) {
+        let machine = &mut self.machines[position];
+        let Some(supervisor) = &mut machine.supervisor else { return };
+        if machine.paused {
+            return;
+        }
+        let (node, now) = (machine.host.node, self.net.now);
+        let local = machine.clock.local(now);
+        for taken in 1.. {
+            self.tally.turns += 1;
+            self.net.observer.observe(now, node, Observation::Turning(supervisor));
+            supervisor.turn(local, &mut machine.host);
+            while let Some(output) = supervisor.poll_output() {
+                match &output {
+                    Output::Event(event) => {
+                        self.net.observer.observe(now, node, Observation::Event(event));
+                    }
+                    _ => machine.host.perform(local, output, &mut self.net),
+                }
+            }
+            machine.host.tell_changes(&mut self.net);
+            let again = machine.host.has_news();
+            self.net.observer.observe(now, node, Observation::Turned(supervisor, again));
+            if !again || taken == TURNS_AT_ONCE_MAX {
+                break;
+            }
+        }
+        if supervisor.is_finished() {
+            machine.supervisor = None;
+            machine.host.kill_process();
+            self.net.observer.observe(now, node, Observation::Ended(End::Finished));
+        }
+    }
+
+    /// Finds out when a machine is due next.
+    fn schedule(&mut self, position: usize) {
+        let machine = &mut self.machines[position];
+        machine.turn_at = match &machine.supervisor {
+            Some(supervisor) if !machine.paused => {
+                if machine.host.has_news() {
+                    self.net.now
+                } else {
+                    let at = machine.clock.global(supervisor.poll_timeout());
+                    if self.scenario.coarse_timers { next_milli(at) } else { at }.max(self.net.now)
+                }
+            }
+            Some(_) | None => SimTime::MAX,
+        };
+        let own = machine.host.due_at();
+        // Most often nothing is due on the machine itself for a while; its lease is still far off.
+        machine.due_at = machine.turn_at.min(machine.clock.global(own));
+    }
+
+    fn start(&mut self, node: NodeId) {
+        let machine = &mut self.machines[node.index()];
+        if machine.supervisor.is_some() {
+            return;
+        }
+        let config = self.scenario.config(node, &machine.changes);
+        self.net.observer.observe(self.net.now, node, Observation::Started(&config));
+        machine.supervisor = Some(Supervisor::new(vec![config]));
+        machine.paused = false;
+        self.schedule(node.index());
+        self.machines[node.index()].due_at = self.net.now;
+        self.machines[node.index()].turn_at = self.net.now;
+    }
+
+    fn end(&mut self, node: NodeId, end: End) {
+        let machine = &mut self.machines[node.index()];
+        machine.host.kill_process();
+        if machine.supervisor.take().is_some() {
+            self.net.observer.observe(self.net.now, node, Observation::Ended(end));
+        }
+    }
+
+    fn turn_fault(&mut self, position: usize, begins: bool) {
+        let fault: &'s Fault = &self.scenario.faults[position];
+        let count = self.net.count;
+        let first = fault.kind.nodes(count).first().copied().unwrap_or(NodeId(0));
+        self.net.observer.observe(self.net.now, first, Observation::Fault(fault, begins));
+        apply_to_lan(&mut self.net.lan, count, &fault.kind, begins);
+        if let FaultKind::Stranger { .. } = fault.kind {
+            self.strangers.retain(|(_, known, _)| *known != position);
+            if begins {
+                self.strangers.push((self.net.now, position, 0));
+            }
+        }
+        let Some(node) = fault.kind.node() else { return };
+        let machine = &mut self.machines[node.index()];
+        apply_to_host(&mut machine.host, self.scenario, &fault.kind, begins);
+        machine.host.tell_changes(&mut self.net);
+        self.turn_process(node, &fault.kind, begins);
+        self.schedule(node.index());
+    }
+
+    /// What a fault does to a process.
+    fn turn_process(&mut self, node: NodeId, kind: &FaultKind, begins: bool) {
+        let now = self.net.now;
+        let machine = &mut self.machines[node.index()];
+        match kind {
+            FaultKind::Kill { .. } if begins => self.end(node, End::Killed),
+            FaultKind::PowerLoss { .. } if begins => {
+                self.end(node, End::PowerLost);
+                let own = self.scenario.own_address(node);
+                let machine = &mut self.machines[node.index()];
+                machine.host.kernel.reboot(&[own]);
+                machine.host.kernel.set_running(false);
+                machine.host.tell_changes(&mut self.net);
+            }
+            FaultKind::PowerLoss { .. } => {
+                let drift = self.scenario.nodes[node.index()].drift_ppm;
+                machine.clock = Clock::new(now, drift);
+                machine.host.kernel.set_running(true);
+                self.start(node);
+            }
+            FaultKind::Stop { .. } if begins => {
+                if machine.supervisor.is_some() {
+                    machine.host.command(Command::Shutdown);
+                    self.net.observer.observe(now, node, Observation::Asked);
+                }
+            }
+            FaultKind::Kill { .. } => self.start(node),
+            FaultKind::Stop { .. } => {
+                // Whoever hasn't ended by now is killed, as a service manager would.
+                self.end(node, End::Killed);
+                self.start(node);
+            }
+            FaultKind::Pause { .. } => {
+                if machine.supervisor.is_some() && machine.paused != begins {
+                    machine.paused = begins;
+                    let told = if begins { Observation::Paused } else { Observation::Resumed };
+                    self.net.observer.observe(now, node, told);
+                    if !begins {
+                        self.turns(node.index());
+                    }
+                }
+            }
+            FaultKind::Reload { change, .. } if begins => {
+                machine.changes.apply(*change);
+                if machine.supervisor.is_some() {
+                    let config = self.scenario.config(node, &machine.changes);
+                    self.net.observer.observe(now, node, Observation::Reloaded(&config));
+                    machine.host.command(Command::Reload(vec![config]));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn send_stranger(&mut self, position: usize) {
+        let (at, fault, sent) = self.strangers[position];
+        let FaultKind::Stranger { wrong, every } = self.scenario.faults[fault].kind else { return };
+        let pause = every.since(SimTime::ZERO).max(std::time::Duration::from_millis(1));
+        self.strangers[position] = (at + pause, fault, sent + 1);
+        let chosen = Draws::new(self.scenario.seed).draw(
+            Stream::Stranger,
+            u64::try_from(fault).unwrap_or(0),
+            sent,
+        );
+        let frame = stranger::frame(self.scenario, wrong, chosen);
+        for to in self.scenario.ids() {
+            self.net.fly(at, to, None, frame);
+        }
+    }
+}
+
+impl Machine {
+    fn new(scenario: &Scenario, node: NodeId, draws: Draws) -> Self {
+        let spec = &scenario.nodes[node.index()];
+        let own = scenario.own_address(node);
+        let kernel = Kernel::new(node, draws, INTERFACE.into(), &[own]);
+        let takes = scenario.kernel_takes_max.since(SimTime::ZERO);
+        let mut host = Host::new(node, draws, kernel, takes);
+        let takes = spec.hooks_take.map(|takes| takes.since(SimTime::ZERO)).unwrap_or_default();
+        host.hook_plan = HookPlan { takes, fails: false };
+        Self {
+            host,
+            clock: Clock::new(SimTime::ZERO, spec.drift_ppm),
+            supervisor: None,
+            changes: Changes::default(),
+            paused: false,
+            turn_at: SimTime::MAX,
+            due_at: SimTime::MAX,
+        }
+    }
+}
+
+impl<O: Observer> Net<O> {
+    fn fly(&mut self, at: SimTime, to: NodeId, from: Option<NodeId>, frame: Frame) {
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.frames[slot] = frame;
+                slot
+            }
+            None => {
+                self.frames.push(frame);
+                self.frames.len() - 1
+            }
+        };
+        self.flown += 1;
+        self.flights.push(Reverse(Flight { at, number: self.flown, to, from, slot }));
+    }
+
+    fn transmit(&mut self, from: NodeId, to: Option<NodeId>, frame: &Frame) {
+        let now = self.now;
+        let mut arriving = [None; NODES_MAX * 3];
+        let mut count = 0;
+        let Self { lan, observer, .. } = self;
+        lan.transmit(
+            now,
+            from,
+            to,
+            frame,
+            |delivery| {
+                if let Some(place) = arriving.get_mut(count) {
+                    *place = Some(delivery);
+                    count += 1;
+                }
+            },
+            |to| observer.observe(now, from, Observation::Lost { to }),
+        );
+        for delivery in arriving.into_iter().flatten() {
+            self.fly(delivery.at, delivery.to, Some(from), delivery.frame);
+        }
+    }
+}
+
+impl<O: Observer> Surroundings for Net<O> {
+    fn send(&mut self, node: NodeId, send: &SendAdvert) {
+        self.observer.observe(self.now, node, Observation::Sent(send));
+        match &send.destinations {
+            Destinations::Multicast => {
+                let group = match send.source {
+                    IpAddr::V4(_) => openproxy_core::vrrp::MULTICAST_V4.into(),
+                    IpAddr::V6(_) => openproxy_core::vrrp::MULTICAST_V6.into(),
+                };
+                self.transmit(node, None, &frame_of(send, group));
+            }
+            Destinations::Unicast(peers) => {
+                for peer in peers.iter() {
+                    let owner = self.owners.iter().find(|(address, _)| address == peer);
+                    if let Some((_, to)) = owner.copied() {
+                        self.transmit(node, Some(to), &frame_of(send, *peer));
+                    }
+                }
+            }
+        }
+    }
+
+    fn announce(&mut self, node: NodeId, announcement: &Announcement) {
+        self.observer.observe(self.now, node, Observation::Announced(announcement));
+        for ip in &announcement.addresses {
+            for to in (0..self.count).map(NodeId).filter(|to| *to != node) {
+                if let Some(at) = self.lan.arrival(self.now, node, to) {
+                    self.claims.push((at, to, *ip, announcement.mac));
+                }
+            }
+            if let Some(at) = self.lan.arrival(self.now, node, Lan::CLIENTS) {
+                self.clients.announce(at, *ip, node);
+            }
+        }
+    }
+
+    fn address_changed(&mut self, node: NodeId, change: &AddressChange, cause: Cause) {
+        self.observer.observe(self.now, node, Observation::Address(change, cause));
+    }
+}
+
+fn next_milli(at: SimTime) -> SimTime {
+    SimTime(at.0.div_ceil(1_000_000).saturating_mul(1_000_000))
+}

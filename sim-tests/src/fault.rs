@@ -1,0 +1,370 @@
+//! What goes wrong in a scenario, and when: data, so that a run can be printed, cut down and replayed.
+
+use std::time::Duration;
+
+use openproxy_core::io::{AddressError, SendError, SocketError};
+use openproxy_io_sim::clock::SimTime;
+use openproxy_io_sim::host::Host;
+use openproxy_io_sim::kernel::RefusedOperation;
+use openproxy_io_sim::lan::{Lan, NoiseKind};
+use openproxy_io_sim::{NODES_MAX, NodeId};
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::Scenario;
+
+/// Something that goes wrong, from one moment to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// When it begins.
+    pub at: SimTime,
+    /// When it is over; what has no duration happens at `at`.
+    pub until: SimTime,
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: FaultKind,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Nothing of `from` reaches `to`.
+    CutOneWay {
+        /// The sender.
+        from: NodeId,
+        /// Who doesn't hear it.
+        to: NodeId,
+    },
+    /// Two nodes don't hear each other; others hear both.
+    CutPair {
+        /// One.
+        a: NodeId,
+        /// The other.
+        b: NodeId,
+    },
+    /// A node and the rest, clients included, don't hear each other.
+    Isolate {
+        /// The node.
+        node: NodeId,
+    },
+    /// The nodes of a group and the others don't hear each other. Clients hear all.
+    Split {
+        /// One side.
+        group: Vec<NodeId>,
+    },
+    /// Packets between two nodes take longer, both ways.
+    Slow {
+        /// One.
+        a: NodeId,
+        /// The other.
+        b: NodeId,
+        /// How much longer.
+        extra: SimTime,
+    },
+    /// Something happens to packets on their way.
+    Noise {
+        /// The sender; every node if there is none.
+        from: Option<NodeId>,
+        /// What happens.
+        noise: NoiseKind,
+        /// To how many in a thousand.
+        per_mille: u16,
+    },
+    /// Packets of somebody who isn't part of the virtual router arrive at every node.
+    Stranger {
+        /// What is wrong with them.
+        wrong: Wrong,
+        /// From one to the next.
+        every: SimTime,
+    },
+    /// The process is asked to end (SIGTERM), and is started again when the fault is over.
+    Stop {
+        /// Where.
+        node: NodeId,
+    },
+    /// The process is killed (SIGKILL), and started again when the fault is over.
+    Kill {
+        /// Where.
+        node: NodeId,
+    },
+    /// The machine loses its power, and boots when the fault is over.
+    PowerLoss {
+        /// Which.
+        node: NodeId,
+    },
+    /// The process is stopped (SIGSTOP), and goes on when the fault is over.
+    Pause {
+        /// Where.
+        node: NodeId,
+    },
+    /// The cable is pulled.
+    LinkDown {
+        /// Where.
+        node: NodeId,
+    },
+    /// The interface is deleted, and made anew when the fault is over.
+    InterfaceGone {
+        /// Where.
+        node: NodeId,
+    },
+    /// The machine's own address is gone.
+    NoAddress {
+        /// Where.
+        node: NodeId,
+    },
+    /// The kernel refuses an operation on addresses.
+    Refuse {
+        /// Where.
+        node: NodeId,
+        /// Which.
+        operation: RefusedOperation,
+    },
+    /// The kernel takes longer for each operation on addresses.
+    SlowKernel {
+        /// Where.
+        node: NodeId,
+        /// How much longer.
+        extra: SimTime,
+    },
+    /// Netlink events are lost.
+    LostEvents {
+        /// Where.
+        node: NodeId,
+    },
+    /// Somebody on the machine removes the VIPs.
+    VipTaken {
+        /// Where.
+        node: NodeId,
+    },
+    /// Somebody on the machine adds the first VIP for good.
+    VipForeign {
+        /// Where.
+        node: NodeId,
+    },
+    /// Adverts can't be sent (a firewall).
+    SendFails {
+        /// Where.
+        node: NodeId,
+    },
+    /// Sockets can't be opened.
+    SocketFails {
+        /// Where.
+        node: NodeId,
+    },
+    /// The check fails, where the node has one.
+    CheckFails {
+        /// Where.
+        node: NodeId,
+    },
+    /// Hooks take longer.
+    HookHangs {
+        /// Where.
+        node: NodeId,
+        /// How much longer.
+        extra: SimTime,
+    },
+    /// The file is read again.
+    Reload {
+        /// Where.
+        node: NodeId,
+        /// What is different in it.
+        change: Change,
+    },
+}
+
+/// What is wrong with a stranger's packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wrong {
+    /// Another VRID: a neighbour's virtual router.
+    Vrid,
+    /// The other version.
+    Version,
+    /// The checksum.
+    Checksum,
+    /// The type: not an advertisement.
+    Type,
+}
+
+/// What is different in a file that is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "snake_case")]
+pub enum Change {
+    /// Nothing.
+    Nothing,
+    /// The priority.
+    Priority {
+        /// The new one.
+        priority: u8,
+    },
+    /// Whether a better node replaces a lesser one.
+    Preempt {
+        /// Whether it does.
+        preempt: bool,
+    },
+    /// The last VIP is left out, or there again.
+    FewerVips {
+        /// Whether it is left out.
+        fewer: bool,
+    },
+}
+
+impl FaultKind {
+    /// The node that it happens to, if it is one.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        match self {
+            Self::CutOneWay { .. }
+            | Self::CutPair { .. }
+            | Self::Split { .. }
+            | Self::Slow { .. }
+            | Self::Noise { .. }
+            | Self::Stranger { .. } => None,
+            Self::Isolate { node }
+            | Self::Stop { node }
+            | Self::Kill { node }
+            | Self::PowerLoss { node }
+            | Self::Pause { node }
+            | Self::LinkDown { node }
+            | Self::InterfaceGone { node }
+            | Self::NoAddress { node }
+            | Self::Refuse { node, .. }
+            | Self::SlowKernel { node, .. }
+            | Self::LostEvents { node }
+            | Self::VipTaken { node }
+            | Self::VipForeign { node }
+            | Self::SendFails { node }
+            | Self::SocketFails { node }
+            | Self::CheckFails { node }
+            | Self::HookHangs { node, .. }
+            | Self::Reload { node, .. } => Some(*node),
+        }
+    }
+
+    /// All nodes that it concerns.
+    #[must_use]
+    pub fn nodes(&self, count: u8) -> Vec<NodeId> {
+        match self {
+            Self::CutOneWay { from, to } => vec![*from, *to],
+            Self::CutPair { a, b } | Self::Slow { a, b, .. } => vec![*a, *b],
+            Self::Split { group } => group.clone(),
+            Self::Noise { from: Some(from), .. } => vec![*from],
+            Self::Noise { from: None, .. } | Self::Stranger { .. } => {
+                (0..count).map(NodeId).collect()
+            }
+            other => other.node().into_iter().collect(),
+        }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} to {}: {:?}", self.at, self.until, self.kind)
+    }
+}
+
+fn all_pairs(nodes: u8) -> impl Iterator<Item = (NodeId, NodeId)> {
+    let ids = move || (0..nodes).map(NodeId);
+    ids().flat_map(move |a| ids().map(move |b| (a, b))).filter(|(a, b)| a != b)
+}
+
+/// Begins or ends what a fault does to the network.
+pub fn apply_to_lan(lan: &mut Lan, nodes: u8, kind: &FaultKind, begins: bool) {
+    let switch =
+        |lan: &mut Lan, from, to| if begins { lan.cut(from, to) } else { lan.mend(from, to) };
+    match kind {
+        FaultKind::CutOneWay { from, to } => switch(lan, *from, *to),
+        FaultKind::CutPair { a, b } => {
+            switch(lan, *a, *b);
+            switch(lan, *b, *a);
+        }
+        FaultKind::Isolate { node } => {
+            for other in (0..nodes).map(NodeId).chain([Lan::CLIENTS]).filter(|other| other != node)
+            {
+                switch(lan, *node, other);
+                switch(lan, other, *node);
+            }
+        }
+        FaultKind::Split { group } => {
+            for (a, b) in all_pairs(nodes) {
+                if group.contains(&a) != group.contains(&b) {
+                    switch(lan, a, b);
+                }
+            }
+        }
+        FaultKind::Slow { a, b, extra } => {
+            let extra = if begins { extra.since(SimTime::ZERO) } else { Duration::ZERO };
+            lan.delay(*a, *b, extra);
+            lan.delay(*b, *a, extra);
+        }
+        FaultKind::Noise { from, noise, per_mille } => {
+            let rate = if begins { *per_mille } else { 0 };
+            for (a, b) in all_pairs(nodes).filter(|(a, _)| from.is_none_or(|from| from == *a)) {
+                lan.noise(a, b, *noise, rate);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Begins or ends what a fault does to the machine that it happens to, but for what only its runner
+/// can do to the process.
+pub fn apply_to_host(host: &mut Host, scenario: &Scenario, kind: &FaultKind, begins: bool) {
+    let extra = |extra: SimTime| if begins { extra.since(SimTime::ZERO) } else { Duration::ZERO };
+    let own = scenario.own_address(host.node);
+    match kind {
+        FaultKind::LinkDown { .. } => {
+            if let Some(event) = host.kernel.set_running(!begins) {
+                host.tell(event);
+            }
+        }
+        FaultKind::InterfaceGone { .. } => {
+            let event = if begins {
+                host.kernel.delete_interface()
+            } else {
+                host.kernel.create_interface(&[own])
+            };
+            // Linux tells of the addresses of a new interface after the interface itself.
+            if let Some(event) = event {
+                host.tell(event);
+            }
+        }
+        FaultKind::NoAddress { .. } if begins => host.kernel.remove_foreign(own.0),
+        FaultKind::NoAddress { .. } => host.kernel.add_foreign(own.0, own.1),
+        FaultKind::Refuse { operation, .. } => {
+            host.kernel.refuse(*operation, begins.then_some(AddressError::Denied));
+        }
+        FaultKind::SlowKernel { extra: by, .. } => host.troubles.slow = extra(*by),
+        FaultKind::LostEvents { .. } if begins => host.troubles.loses_events = true,
+        FaultKind::LostEvents { .. } => host.end_of_lost_events(),
+        FaultKind::VipTaken { .. } if begins => {
+            for vip in scenario.vips() {
+                host.kernel.remove_foreign(vip.ip);
+            }
+        }
+        FaultKind::VipForeign { .. } => {
+            if let Some(vip) = scenario.vips().first() {
+                if begins {
+                    host.kernel.add_foreign(vip.ip, vip.prefix_len);
+                } else if !host.kernel.has_ours(vip.ip) {
+                    host.kernel.remove_foreign(vip.ip);
+                }
+            }
+        }
+        FaultKind::SendFails { .. } => {
+            host.troubles.send = begins.then_some(SendError::Denied);
+        }
+        FaultKind::SocketFails { .. } => {
+            host.troubles.socket = begins.then_some(SocketError::Denied);
+        }
+        FaultKind::CheckFails { .. } => host.troubles.check_fails = begins,
+        FaultKind::HookHangs { extra: by, .. } => host.troubles.hook_hangs = extra(*by),
+        _ => {}
+    }
+}
+
+/// The most nodes, as a number.
+pub const NODES: u8 = {
+    assert!(NODES_MAX == 7, "Lan::CLIENTS is the place after the last node");
+    7
+};

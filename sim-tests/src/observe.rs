@@ -1,0 +1,100 @@
+//! What both runners tell of a run, as it happens.
+
+use std::net::IpAddr;
+
+use openproxy_core::event::Event;
+use openproxy_core::io::{AddressChange, Announcement, SendAdvert};
+use openproxy_core::supervisor::Supervisor;
+use openproxy_core::vrrp::RouterConfig;
+use openproxy_io_sim::NodeId;
+use openproxy_io_sim::clock::SimTime;
+use openproxy_io_sim::frame::Frame;
+use openproxy_io_sim::kernel::Cause;
+
+use crate::fault::Fault;
+
+/// How a process came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum End {
+    /// It was asked to, and released everything.
+    Finished,
+    /// It was killed.
+    Killed,
+    /// Its machine lost its power.
+    PowerLost,
+}
+
+/// Something that happened in a run.
+#[derive(Clone, Copy, Debug)]
+pub enum Observation<'a> {
+    /// A process began, with this configuration.
+    Started(&'a RouterConfig),
+    /// A process came to its end.
+    Ended(End),
+    /// A process was asked to end (SIGTERM).
+    Asked,
+    /// A process was stopped (SIGSTOP).
+    Paused,
+    /// A stopped process goes on; these packets lie unread.
+    Resumed,
+    /// A process was given another configuration, or the same again.
+    Reloaded(&'a RouterConfig),
+    /// The core told an event.
+    Event(&'a Event),
+    /// An advert was handed to the network.
+    Sent(&'a SendAdvert),
+    /// A packet came to a node's socket.
+    Heard {
+        /// Who sent it; `None` for a stranger.
+        from: Option<NodeId>,
+        /// The packet.
+        frame: &'a Frame,
+    },
+    /// A packet of this node did not reach another.
+    Lost {
+        /// Where it didn't arrive.
+        to: NodeId,
+    },
+    /// Addresses were announced.
+    Announced(&'a Announcement),
+    /// An address of a node's kernel changed.
+    Address(&'a AddressChange, Cause),
+    /// The clients take this node for the holder of an address now.
+    Client(IpAddr),
+    /// A fault begins or ends. The node is the first that it concerns.
+    Fault(&'a Fault, bool),
+    /// A turn is about to be taken.
+    Turning(&'a Supervisor),
+    /// A turn was taken; whether the next one follows at once.
+    Turned(&'a Supervisor, bool),
+}
+
+/// Whoever wants to know what happens in a run.
+pub trait Observer {
+    /// At `at`, on `node`, something happened.
+    fn observe(&mut self, at: SimTime, node: NodeId, observation: Observation<'_>);
+
+    /// Whether the run may stop here: a violation has been seen.
+    fn is_satisfied(&self) -> bool {
+        false
+    }
+}
+
+/// Nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nobody;
+
+impl Observer for Nobody {
+    fn observe(&mut self, _: SimTime, _: NodeId, _: Observation<'_>) {}
+}
+
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn observe(&mut self, at: SimTime, node: NodeId, observation: Observation<'_>) {
+        self.0.observe(at, node, observation);
+        self.1.observe(at, node, observation);
+    }
+
+    fn is_satisfied(&self) -> bool {
+        self.0.is_satisfied() || self.1.is_satisfied()
+    }
+}
