@@ -256,19 +256,22 @@ impl Host {
             && process.commands.is_empty())
     }
 
-    /// The packets that lie unread.
-    pub fn unread(&self) -> impl Iterator<Item = &Frame> {
-        self.process.arrivals.iter().map(|(_, _, frame)| frame)
-    }
-
-    /// Whether packets are all that a turn would find.
+    /// Whether a turn would find packets alone (`Some(true)`), commands alone (`Some(false)`), or a
+    /// mixture.
     #[must_use]
-    pub fn has_only_packets(&self) -> bool {
+    pub fn agenda(&self) -> Option<bool> {
         let process = &self.process;
-        process.completions.is_empty()
+        if !(process.completions.is_empty()
             && process.events.is_empty()
-            && process.claims.is_empty()
-            && process.commands.is_empty()
+            && process.claims.is_empty())
+        {
+            return None;
+        }
+        match (process.arrivals.is_empty(), process.commands.is_empty()) {
+            (false, true) => Some(true),
+            (true, false) => Some(false),
+            (true, true) | (false, false) => None,
+        }
     }
 
     /// How many sockets are open.

@@ -19,7 +19,7 @@ use openproxy_io_sim::neighbours::Neighbours;
 use openproxy_io_sim::{NODES_MAX, NodeId};
 
 use crate::fault::{Fault, FaultKind, apply_to_host, apply_to_lan};
-use crate::observe::{End, Observation, Observer};
+use crate::observe::{Agenda, End, Observation, Observer};
 use crate::scenario::{Changes, INTERFACE, Scenario};
 use crate::stranger;
 
@@ -260,7 +260,14 @@ impl<'s, O: Observer> Des<'s, O> {
         let local = machine.clock.local(now);
         for taken in 1.. {
             self.tally.turns += 1;
-            self.net.observer.observe(now, node, Observation::Turning(supervisor));
+            let agenda = if supervisor.poll_timeout() <= local {
+                Agenda::Anything
+            } else {
+                machine.host.agenda().map_or(Agenda::Anything, |packets| {
+                    if packets { Agenda::Packets } else { Agenda::Commands }
+                })
+            };
+            self.net.observer.observe(now, node, Observation::Turning(supervisor, agenda));
             supervisor.turn(local, &mut machine.host);
             while let Some(output) = supervisor.poll_output() {
                 match &output {
@@ -272,7 +279,9 @@ impl<'s, O: Observer> Des<'s, O> {
             }
             machine.host.tell_changes(&mut self.net);
             let again = machine.host.has_news();
-            self.net.observer.observe(now, node, Observation::Turned(supervisor, again));
+            let wait = supervisor.poll_timeout().since(local);
+            let turned = Observation::Turned { supervisor, again, wait };
+            self.net.observer.observe(now, node, turned);
             if !again || taken == TURNS_AT_ONCE_MAX {
                 break;
             }

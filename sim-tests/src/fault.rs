@@ -257,6 +257,27 @@ impl FaultKind {
     }
 }
 
+impl Fault {
+    /// Whether both would rule the same machine or process at the same time.
+    #[must_use]
+    pub fn clashes_with(&self, other: &Self) -> bool {
+        let rules = |fault: &Self| match &fault.kind {
+            FaultKind::Stop { node }
+            | FaultKind::Kill { node }
+            | FaultKind::PowerLoss { node }
+            | FaultKind::Pause { node }
+            | FaultKind::LinkDown { node }
+            | FaultKind::InterfaceGone { node }
+            | FaultKind::NoAddress { node } => Some(*node),
+            _ => None,
+        };
+        rules(self).is_some()
+            && rules(self) == rules(other)
+            && self.at <= other.until
+            && other.at <= self.until
+    }
+}
+
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} to {}: {:?}", self.at, self.until, self.kind)

@@ -2,7 +2,13 @@
 
 pub mod des;
 pub mod fault;
+pub mod invariants;
+pub mod judge;
 pub mod observe;
 pub mod scenario;
+pub mod sometimes;
 mod stranger;
+pub mod swarm;
+pub mod sweep;
 pub mod timeline;
+pub mod trace;

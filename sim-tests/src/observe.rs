@@ -1,6 +1,7 @@
 //! What both runners tell of a run, as it happens.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use openproxy_core::event::Event;
 use openproxy_core::io::{AddressChange, Announcement, SendAdvert};
@@ -63,10 +64,28 @@ pub enum Observation<'a> {
     Client(IpAddr),
     /// A fault begins or ends. The node is the first that it concerns.
     Fault(&'a Fault, bool),
-    /// A turn is about to be taken.
-    Turning(&'a Supervisor),
-    /// A turn was taken; whether the next one follows at once.
-    Turned(&'a Supervisor, bool),
+    /// A turn is about to be taken, in which this is all that there is to do.
+    Turning(&'a Supervisor, Agenda),
+    /// A turn was taken; how long until the next, which follows at once if there is news.
+    Turned {
+        /// The core.
+        supervisor: &'a Supervisor,
+        /// Whether something else has come up already.
+        again: bool,
+        /// Until its next timer, by its own clock.
+        wait: Duration,
+    },
+}
+
+/// What there is to do in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agenda {
+    /// Packets alone: no timer is due, no result has come.
+    Packets,
+    /// A command alone.
+    Commands,
+    /// Anything.
+    Anything,
 }
 
 /// Whoever wants to know what happens in a run.

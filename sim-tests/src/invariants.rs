@@ -1,0 +1,126 @@
+//! What must hold in every run: one function for each invariant, named by its id.
+//!
+//! The table in `sim-tests/README.md` explains each with its bound. The letters: A is the interval of
+//! adverts, D the longest way of a packet, R the longest work of a kernel.
+
+mod kernel;
+mod pause;
+mod vrrp_liveness;
+mod vrrp_safety;
+
+use openproxy_io_sim::NodeId;
+use openproxy_io_sim::clock::SimTime;
+
+use crate::judge::Facts;
+
+pub use kernel::{k2_foreign, k2_leftovers, k4, k5_only_held, k8_released};
+pub use pause::{p2, p3, p4};
+pub use vrrp_liveness::l3;
+pub use vrrp_safety::{
+    Print, v2_heard, v3_silent, v4_one_zero, v4_silent, v5, v6, v7, v8_owner, v8_sent, v9, v10,
+};
+
+macro_rules! ids {
+    ($($id:ident),* $(,)?) => {
+        /// The name of an invariant.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(missing_docs, reason = "each is explained in sim-tests/README.md")]
+        pub enum Id { $($id),* }
+
+        impl Id {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$id),*];
+
+            /// The name as it is written.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$id => stringify!($id)),* }
+            }
+        }
+    };
+}
+
+ids!(
+    V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, L1, L2, L3, L4, L5, K1, K2, K3, K4, K5, K6,
+    K7, K8, P1, P2, P3, P4,
+);
+
+impl std::fmt::Display for Id {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// That it holds; or which doesn't, where, and why.
+pub type Verdict = Result<(), (Id, NodeId, String)>;
+
+pub(crate) fn broken(id: Id, node: NodeId, text: impl Into<String>) -> Verdict {
+    Err((id, node, text.into()))
+}
+
+/// Questions that are asked a bound after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bounded {
+    /// VIPs as the state wants them: V1, V3, K3, K4.
+    Vips,
+    /// Two MASTERs: V2, L5.
+    Masters,
+    /// A dead or stopped process: K1.
+    Lease,
+    /// A new VIP: K5.
+    Announced,
+    /// A won conflict: K6.
+    Reannounced,
+    /// An asked-for end: K8.
+    Ended,
+    /// A crash of the MASTER: L4.
+    Succeeded,
+    /// The calm after the faults: L1, L2.
+    Settled,
+}
+
+/// How many there are.
+pub const BOUNDED: usize = Bounded::ALL.len();
+
+impl Bounded {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Vips,
+        Self::Masters,
+        Self::Lease,
+        Self::Announced,
+        Self::Reannounced,
+        Self::Ended,
+        Self::Succeeded,
+        Self::Settled,
+    ];
+}
+
+/// Asks what was to be asked at `at`.
+///
+/// # Errors
+/// The invariant that doesn't hold.
+pub fn ask(bounded: Bounded, facts: &Facts<'_>, node: NodeId, at: SimTime) -> Verdict {
+    match bounded {
+        Bounded::Vips => vrrp_safety::v1(facts, node, at)
+            .and_then(|()| vrrp_safety::v3_vips(facts, node))
+            .and_then(|()| kernel::k3(facts, node, at)),
+        Bounded::Masters => vrrp_safety::v2(facts, at).and_then(|()| vrrp_liveness::l5(facts, at)),
+        Bounded::Lease => kernel::k1(facts, node),
+        Bounded::Announced => kernel::k5_in_time(facts, node, at),
+        Bounded::Reannounced => kernel::k6(facts, node, at),
+        Bounded::Ended => kernel::k8_in_time(facts, node),
+        Bounded::Succeeded => vrrp_liveness::l4(facts, at),
+        Bounded::Settled => vrrp_liveness::l1(facts).and_then(|()| vrrp_liveness::l2(facts)),
+    }
+}
+
+/// What must hold at the end of a run.
+///
+/// # Errors
+/// The invariant that doesn't hold.
+pub fn at_the_end(facts: &Facts<'_>) -> Verdict {
+    vrrp_liveness::l1(facts)
+        .and_then(|()| vrrp_liveness::l2(facts))
+        .and_then(|()| kernel::k7(facts))
+}

@@ -1,0 +1,163 @@
+//! K: the VIPs on the interfaces, what neighbours are told, and the life of the process.
+
+use openproxy_core::io::Address;
+use openproxy_core::vrrp::{AdvertPriority, StateName};
+use openproxy_io_sim::NodeId;
+use openproxy_io_sim::clock::SimTime;
+use openproxy_io_sim::kernel::Cause;
+use openproxy_io_sim::lan::Lan;
+
+use super::{Id, Verdict, broken};
+use crate::judge::Facts;
+
+/// The VIPs of a dead or stopped process are gone after lease + 1.25 s.
+pub(super) fn k1(facts: &Facts<'_>, id: NodeId) -> Verdict {
+    let node = facts.node(id);
+    let is_dead = !node.up || node.paused_at.is_some();
+    if is_dead && node.ours != 0 {
+        let text = format!("its process is dead or stopped, VIPs {:b} stay", node.ours);
+        return broken(Id::K1, id, text);
+    }
+    Ok(())
+}
+
+/// No advert before the VIPs that an earlier process left are gone; an owner takes them over.
+///
+/// # Errors
+/// If there is one.
+pub fn k2_leftovers(facts: &Facts<'_>, id: NodeId, priority: AdvertPriority) -> Verdict {
+    let node = facts.node(id);
+    let owns = node.config.as_ref().is_some_and(|config| config.priority.is_owner());
+    match priority {
+        AdvertPriority::Of(_) if node.leftover != 0 && !owns => {
+            broken(Id::K2, id, format!("advertises with leftovers {:b}", node.leftover))
+        }
+        AdvertPriority::Of(_) | AdvertPriority::Zero => Ok(()),
+    }
+}
+
+/// Nothing is removed that isn't ours.
+///
+/// # Errors
+/// If it is.
+pub fn k2_foreign(facts: &Facts<'_>, id: NodeId, gone: &Address, cause: Cause) -> Verdict {
+    if cause == Cause::Process && !gone.ours && !facts.vips.contains(&gone.ip) {
+        return broken(Id::K2, id, format!("removes {}, which isn't ours", gone.ip));
+    }
+    Ok(())
+}
+
+/// A kernel that refuses the VIPs makes the router step down; it is never MASTER without them,
+/// unless nobody else was, and it says so.
+pub(super) fn k3(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    let is_refused = node.up && node.paused_at.is_none() && node.is_ailing(at);
+    let told = node.in_part || facts.scenario.nodes[id.index()].hooks_take.is_some();
+    if is_refused && node.state == StateName::Master && node.ours == 0 && !told {
+        return broken(Id::K3, id, "MASTER without its VIPs, and doesn't say so");
+    }
+    Ok(())
+}
+
+/// A VIP that somebody removed is put back, or the router steps down, within R.
+///
+/// # Errors
+/// Always: it is asked when neither has happened.
+pub fn k4(id: NodeId, ours: u8) -> Verdict {
+    broken(Id::K4, id, format!("MASTER with VIPs {ours:b} after somebody removed one"))
+}
+
+/// Only a MASTER announces, and only what it holds.
+///
+/// # Errors
+/// If somebody else does, or something else.
+pub fn k5_only_held(facts: &Facts<'_>, id: NodeId, announced: u8) -> Verdict {
+    let node = facts.node(id);
+    if node.state == StateName::Master && node.ours & announced == announced {
+        return Ok(());
+    }
+    let text = format!("{} announces {announced:b}, holds {:b}", node.state, node.ours);
+    broken(Id::K5, id, text)
+}
+
+/// A VIP is announced within 10 ms of its coming.
+pub(super) fn k5_in_time(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    let (since, cause) = node.ours_since;
+    let serves = facts.takes_part(id)
+        && node.state == StateName::Master
+        && node.ours == facts.wanted(id)
+        && cause == Cause::Process
+        && node.resumed_at.is_none_or(|resumed| resumed < since);
+    if serves && !node.is_ailing(at) && node.announced_at.is_none_or(|told| told < since) {
+        return broken(Id::K5, id, format!("holds the VIPs since {since}, and announces nothing"));
+    }
+    Ok(())
+}
+
+/// Whoever won against another MASTER announces itself again: the loser's announcement came last.
+pub(super) fn k6(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    let Some((won_at, loser)) = node.won_at else { return Ok(()) };
+    let lasted = facts.takes_part(id)
+        && node.state == StateName::Master
+        && node.state_since < won_at
+        && facts.is_clean(id, loser)
+        && facts.is_clean(loser, id)
+        && facts.takes_part(loser)
+        && facts.links_since < won_at
+        && facts.edge_at < won_at;
+    // Answers are rationed: the first two of an episode are announced at once.
+    // A promotion that waits for its hook is announced when the VIPs come.
+    let held = node.ours == facts.wanted(id) && node.ours_since.0 < won_at;
+    let lasted = lasted && held;
+    let is_fresh = node.provoked <= 2 && node.won_before.is_none();
+    let told = node.announced_at.is_some_and(|told| told >= won_at);
+    if lasted && is_fresh && !told && !node.is_ailing(at) {
+        return broken(Id::K6, id, format!("won against {loser} at {won_at}, announces nothing"));
+    }
+    Ok(())
+}
+
+/// The clients take the MASTER for the holder of each VIP.
+pub(super) fn k7(facts: &Facts<'_>) -> Verdict {
+    let masters: Vec<NodeId> = facts
+        .scenario
+        .ids()
+        .filter(|node| facts.is_master(*node) && facts.takes_part(*node))
+        .filter(|node| facts.lan.is_open(*node, Lan::CLIENTS))
+        .collect();
+    let [master] = masters[..] else { return Ok(()) };
+    for ip in &facts.vips[..facts.wanted(master).count_ones() as usize] {
+        let holder = facts.clients.iter().find(|(known, _, _)| known == ip).map(|entry| entry.1);
+        if holder != Some(master) {
+            let text = format!("clients take {holder:?} for the holder of {ip}");
+            return broken(Id::K7, master, text);
+        }
+    }
+    Ok(())
+}
+
+/// A process that was asked to end has ended.
+pub(super) fn k8_in_time(facts: &Facts<'_>, id: NodeId) -> Verdict {
+    let node = facts.node(id);
+    let was_stopped = node.paused_at.is_some() || node.resumed_at > node.asked_at;
+    match node.asked_at {
+        Some(asked_at) if node.up && !was_stopped => {
+            broken(Id::K8, id, format!("was asked to end at {asked_at}, and hasn't"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// A process that ended by itself has left no VIP behind.
+///
+/// # Errors
+/// If it has.
+pub fn k8_released(facts: &Facts<'_>, id: NodeId) -> Verdict {
+    let node = facts.node(id);
+    if node.ours == 0 || node.ailments > 0 {
+        return Ok(());
+    }
+    broken(Id::K8, id, format!("ended and left VIPs {:b}", node.ours))
+}

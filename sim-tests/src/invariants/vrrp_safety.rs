@@ -1,0 +1,280 @@
+//! V: what a virtual router must never do.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use openproxy_core::event::Reason;
+use openproxy_core::time::Instant;
+use openproxy_core::vrrp::{AdvertPriority, Counters, Priority, StateName};
+use openproxy_io_sim::NodeId;
+use openproxy_io_sim::clock::SimTime;
+use openproxy_io_sim::kernel::Cause;
+
+use super::{Id, Verdict, broken, k4};
+use crate::judge::Facts;
+
+/// A VIP of ours is on the interface exactly while the router is MASTER, but for R after a change.
+pub(super) fn v1(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    if !node.up || node.paused_at.is_some() || node.is_ailing(at) {
+        return Ok(());
+    }
+    let wanted = facts.wanted(id);
+    match node.state {
+        StateName::Master if node.ours & wanted != wanted => {
+            if node.ours_since.1 == Cause::Somebody {
+                return k4(id, node.ours);
+            }
+            broken(Id::V1, id, format!("MASTER with VIPs {:b} of {wanted:b}", node.ours))
+        }
+        StateName::Backup if node.ours != 0 => {
+            let id_of = if node.leftover != 0 { Id::K2 } else { Id::V1 };
+            broken(id_of, id, format!("BACKUP with VIPs {:b}", node.ours))
+        }
+        StateName::Master if node.ours & !wanted != 0 => {
+            broken(Id::V1, id, format!("a VIP that is not in the file stays ({:b})", node.ours))
+        }
+        StateName::Initialize | StateName::Backup | StateName::Master => Ok(()),
+    }
+}
+
+/// In a clique, two MASTERs are one again after A + D.
+pub(super) fn v2(facts: &Facts<'_>, at: SimTime) -> Verdict {
+    for (better, lesser) in pairs_of_masters(facts) {
+        let (members, is_clique) = facts.clique(better);
+        if is_clique && members.contains(&lesser) && !facts.node(better).is_ailing(at) {
+            return broken(Id::V2, lesser, format!("MASTER beside {better}, which is better"));
+        }
+    }
+    Ok(())
+}
+
+/// Two MASTERs that take part, the better first.
+pub(super) fn pairs_of_masters(facts: &Facts<'_>) -> Vec<(NodeId, NodeId)> {
+    let masters: Vec<NodeId> = facts
+        .scenario
+        .ids()
+        .filter(|node| facts.is_master(*node) && facts.takes_part(*node))
+        .collect();
+    let mut pairs = Vec::new();
+    for a in &masters {
+        for b in &masters {
+            if facts.rank(*a) > facts.rank(*b) {
+                pairs.push((*a, *b));
+            }
+        }
+    }
+    pairs
+}
+
+/// A MASTER that has read the advert of a better one is MASTER no more.
+///
+/// # Errors
+/// If it still is.
+pub fn v2_heard(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    if node.better_unread && node.state == StateName::Master && node.changed_at != at {
+        let invariant = if node.resumed_at == Some(at) { Id::P2 } else { Id::V2 };
+        return broken(invariant, id, "still MASTER after the advert of a better one");
+    }
+    Ok(())
+}
+
+/// In INITIALIZE: no VIP, but for R after a change.
+pub(super) fn v3_vips(facts: &Facts<'_>, id: NodeId) -> Verdict {
+    let node = facts.node(id);
+    let is_idle = node.up && node.paused_at.is_none() && node.ailments == 0;
+    if is_idle && node.state == StateName::Initialize && node.ours != 0 && node.cut_off == 0 {
+        let invariant = if node.leftover != 0 { Id::K2 } else { Id::V3 };
+        return broken(invariant, id, format!("INITIALIZE with VIPs {:b}", node.ours));
+    }
+    Ok(())
+}
+
+/// In INITIALIZE: no advert.
+///
+/// # Errors
+/// If there is one.
+pub fn v3_silent(facts: &Facts<'_>, id: NodeId) -> Verdict {
+    match facts.node(id).state {
+        StateName::Initialize => broken(Id::V3, id, "an advert in INITIALIZE"),
+        StateName::Backup | StateName::Master => Ok(()),
+    }
+}
+
+/// A BACKUP sends nothing, but for the farewell of one that has just yielded.
+///
+/// # Errors
+/// If it sends something else.
+pub fn v4_silent(facts: &Facts<'_>, id: NodeId) -> Verdict {
+    let node = facts.node(id);
+    match node.state {
+        StateName::Backup if node.farewells == 0 => {
+            broken(Id::V4, id, "an advert of a BACKUP that owes no farewell")
+        }
+        StateName::Initialize | StateName::Backup | StateName::Master => Ok(()),
+    }
+}
+
+/// A MASTER that is asked to end says one priority 0; a BACKUP none.
+///
+/// # Errors
+/// If it says more or fewer.
+pub fn v4_one_zero(facts: &Facts<'_>, id: NodeId) -> Verdict {
+    let node = facts.node(id);
+    let expected = u32::from(node.was_serving);
+    if node.zeros_sent == expected || node.ailments > 0 || node.cut_off > 0 {
+        return Ok(());
+    }
+    broken(Id::V4, id, format!("{} priority 0 at its end, not {expected}", node.zeros_sent))
+}
+
+/// No takeover before the last respected advert is old enough (V5, and V11 where its interval was
+/// learned; V12 where preemption is off; P1 in the turn after a pause).
+///
+/// # Errors
+/// If it comes too soon.
+pub fn v5(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    let (Some(heard), Some(config)) = (node.respected, &node.config) else {
+        return Ok(());
+    };
+    if node.changed_at > heard.at || config.priority.is_owner() {
+        return Ok(());
+    }
+    let own = config.interval.duration();
+    // Beyond ten times our own, an interval needs to be heard twice before it is believed.
+    let believed =
+        if heard.interval <= own * 10 { heard.interval } else { heard.interval.min(own) };
+    let down = believed * 3 + facts.skew(id, believed);
+    let mut earliest = heard.at + down;
+    if let Some(released_at) = node.released_at {
+        earliest = earliest.min(released_at + facts.skew(id, believed.min(own)));
+    }
+    let tolerance = facts.drift(down);
+    if at + tolerance >= earliest {
+        return Ok(());
+    }
+    let invariant = if node.resumed_at == Some(at) {
+        Id::P1
+    } else if heard.priority < node.priority.get() {
+        Id::V12
+    } else if believed > own {
+        Id::V11
+    } else {
+        Id::V5
+    };
+    let text = format!("takes over at {at}; {} advertised at {}", heard.from, heard.at);
+    broken(invariant, id, format!("{text}, so not before {earliest}"))
+}
+
+/// Adverts are no more than the interval, the promotion and what was heard ask for.
+///
+/// # Errors
+/// If they are.
+pub fn v6(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    let Some(config) = &node.config else { return Ok(()) };
+    let interval = u64::try_from(config.interval.duration().as_nanos()).unwrap_or(1).max(1);
+    let elapsed = u64::try_from(at.since(node.state_since).as_nanos()).unwrap_or(u64::MAX);
+    let allowed = elapsed / interval * 1001 / 1000 + 2 + node.provoked;
+    if node.sent <= allowed || node.ailed_until > SimTime::ZERO || node.ailments > 0 {
+        return Ok(());
+    }
+    broken(
+        Id::V6,
+        id,
+        format!("{} adverts since {}, {allowed} at most", node.sent, node.state_since),
+    )
+}
+
+/// What of a core must not change when it reads a packet that is to be discarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Print {
+    /// The router's state.
+    pub state: StateName,
+    /// Whom it takes for the MASTER.
+    pub master: Option<IpAddr>,
+    /// Its priority.
+    pub priority: Priority,
+    /// Its next timer.
+    pub timeout: Instant,
+    /// Its counters.
+    pub counters: Counters,
+    /// Packets discarded.
+    pub discards: u64,
+}
+
+/// A packet with a wrong TTL, checksum, version, type, length, VRID or our own source changes
+/// nothing, sends nothing, and is counted once.
+///
+/// # Errors
+/// If it does, or isn't.
+pub fn v7(facts: &Facts<'_>, id: NodeId, before: &Print, after: &Print) -> Verdict {
+    let node = facts.node(id);
+    let expected = Print { discards: before.discards + u64::from(node.bad_unread), ..*before };
+    if *after == expected && node.sent_in_turn == 0 {
+        return Ok(());
+    }
+    let text = format!("{} bad packets; before {before:?}, after {after:?}", node.bad_unread);
+    broken(Id::V7, id, text)
+}
+
+/// Who isn't an owner never says 255.
+///
+/// # Errors
+/// If it does.
+pub fn v8_sent(facts: &Facts<'_>, id: NodeId, priority: AdvertPriority) -> Verdict {
+    let owns = facts.node(id).config.as_ref().is_some_and(|config| config.priority.is_owner());
+    match priority {
+        AdvertPriority::Of(priority) if priority.is_owner() && !owns => {
+            broken(Id::V8, id, "says 255 and is no owner")
+        }
+        AdvertPriority::Of(_) | AdvertPriority::Zero => Ok(()),
+    }
+}
+
+/// An owner never yields to a lesser.
+///
+/// # Errors
+/// If it does.
+pub fn v8_owner(facts: &Facts<'_>, id: NodeId, winner: AdvertPriority) -> Verdict {
+    let owns = facts.node(id).priority.is_owner();
+    match winner {
+        AdvertPriority::Of(priority) if owns && !priority.is_owner() => {
+            broken(Id::V8, id, format!("an owner yields to {priority}"))
+        }
+        AdvertPriority::Of(_) | AdvertPriority::Zero => Ok(()),
+    }
+}
+
+/// Whoever yields, yields to a better one: higher priority, or the same and a greater address.
+///
+/// # Errors
+/// If it yields to a lesser one.
+pub fn v9(facts: &Facts<'_>, id: NodeId, reason: &Reason) -> Verdict {
+    let Reason::BetterMaster(source, AdvertPriority::Of(priority)) = reason else {
+        return Ok(());
+    };
+    if (*priority, *source) > facts.rank(id) {
+        return Ok(());
+    }
+    broken(Id::V9, id, format!("yields to {source} with {priority}"))
+}
+
+/// After a turn the next timer lies ahead, and not further than any timer can.
+///
+/// # Errors
+/// If it doesn't.
+pub fn v10(facts: &Facts<'_>, id: NodeId, again: bool, wait: Duration) -> Verdict {
+    const LONGEST: Duration = Duration::from_secs(3 * 255 + 1);
+    if !again && wait == Duration::ZERO {
+        return broken(Id::V10, id, "its next timer is due already");
+    }
+    match facts.node(id).state {
+        StateName::Backup | StateName::Master if wait > LONGEST => {
+            broken(Id::V10, id, format!("its next timer is due in {wait:?}"))
+        }
+        StateName::Initialize | StateName::Backup | StateName::Master => Ok(()),
+    }
+}

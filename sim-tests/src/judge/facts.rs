@@ -1,0 +1,466 @@
+//! What is known of a cluster at a moment of a run.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use openproxy_core::event::Reason;
+use openproxy_core::vrrp::{Lease, Preempt, Priority, RouterConfig, StateName, Version, skew_time};
+use openproxy_io_sim::NodeId;
+use openproxy_io_sim::clock::SimTime;
+use openproxy_io_sim::kernel::Cause;
+use openproxy_io_sim::lan::Lan;
+
+use crate::fault::{FaultKind, apply_to_lan};
+use crate::scenario::{CHECK_INTERVAL, HOOK_TIMEOUT, Scenario};
+
+/// How long a router that stepped down, or a socket that failed, may take to come back: the longest
+/// back-off, and a little.
+const BACK_OFF_MAX: Duration = Duration::from_secs(62);
+
+/// A valid advert that came to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// When.
+    pub at: SimTime,
+    /// From whom.
+    pub from: NodeId,
+    /// 0 to 255.
+    pub priority: u8,
+    /// The interval in it.
+    pub interval: Duration,
+}
+
+/// A change of state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// From.
+    pub from: StateName,
+    /// To.
+    pub to: StateName,
+}
+
+/// A fault that has begun and isn't over.
+#[derive(Clone, Debug)]
+pub struct ActiveFault {
+    /// What.
+    pub kind: FaultKind,
+}
+
+/// What is known of one node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its process runs (it may be stopped).
+    pub up: bool,
+    /// When its process began.
+    pub started_at: SimTime,
+    /// When it was asked to end.
+    pub asked_at: Option<SimTime>,
+    /// Whether it was MASTER then, and could send.
+    pub was_serving: bool,
+    /// Zeros sent since it was asked to end.
+    pub zeros_sent: u32,
+    /// Since when it has been stopped.
+    pub paused_at: Option<SimTime>,
+    /// When it last went on.
+    pub resumed_at: Option<SimTime>,
+    /// Its configuration.
+    pub config: Option<RouterConfig>,
+    /// Its priority now, checks counted.
+    pub priority: Priority,
+    /// When its configuration or priority last changed.
+    pub changed_at: SimTime,
+    /// The state it told of last.
+    pub state: StateName,
+    /// Since when.
+    pub state_since: SimTime,
+    /// VIPs of ours in its kernel, one bit each.
+    pub ours: u8,
+    /// When that last changed, and who did it.
+    pub ours_since: (SimTime, Cause),
+    /// VIPs that lay there when the process began, and have not gone since.
+    pub leftover: u8,
+    /// When it last announced.
+    pub announced_at: Option<SimTime>,
+    /// It told that it serves in part.
+    pub in_part: bool,
+    /// Faults that make the kernel or the network of the machine fail: how many are active.
+    pub ailments: u32,
+    /// When the last of them ended.
+    pub ailed_until: SimTime,
+    /// Its cable is in, its interface and its address are there.
+    pub cut_off: u32,
+    /// The last advert that it had to respect, if any since its process began.
+    pub respected: Option<Heard>,
+    /// The last advert with a priority above 0.
+    pub last_positive: Option<Heard>,
+    /// A zero of the MASTER last heard, since then.
+    pub released_at: Option<SimTime>,
+    /// Adverts it may still send as BACKUP: its farewell.
+    pub farewells: u32,
+    /// Since it became MASTER or was reconfigured: adverts sent, and what excuses extra ones.
+    pub sent: u64,
+    /// Lesser adverts and zeros heard in that time.
+    pub provoked: u64,
+    /// The same within one turn.
+    pub sent_in_turn: u32,
+    /// Adverts of others handled in this turn.
+    pub provoked_in_turn: u32,
+    /// Arrived since the last turn: packets that must change nothing.
+    pub bad_unread: u32,
+    /// Arrived since the last turn: others.
+    pub good_unread: u32,
+    /// It has an advert of a better MASTER before it, and was MASTER itself when it came.
+    pub better_unread: bool,
+    /// Yielded to, and when the loser's VIPs were off.
+    pub won_at: Option<(SimTime, NodeId)>,
+    /// When it last won, before that.
+    pub won_before: Option<SimTime>,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub struct Facts<'s> {
+    /// The scenario.
+    pub scenario: &'s Scenario,
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    /// The network's cuts, as the faults make them.
+    pub lan: Lan,
+    /// How many faults disturb packets now.
+    pub noise: u32,
+    /// How many of all kinds are active.
+    pub active: u32,
+    /// When a fault last began or ended.
+    pub edge_at: SimTime,
+    /// When a cut, noise or slowness last began or ended.
+    pub links_since: SimTime,
+    /// Whom the clients take for the holder, by VIP.
+    pub clients: Vec<(IpAddr, NodeId, SimTime)>,
+    /// The VIPs.
+    pub vips: Vec<IpAddr>,
+    /// The longest that a packet may be on its way.
+    pub delay_max: Duration,
+    /// When a router of the cluster last changed its state.
+    pub transition_at: SimTime,
+    /// The longest interval of any node.
+    pub interval_max: Duration,
+    /// When the last master's crash has to be made good, and since when it is gone.
+    pub crash: Option<Crash>,
+}
+
+/// The end of a MASTER in a cluster where all was well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// When.
+    pub at: SimTime,
+    /// When another must be MASTER.
+    pub by: SimTime,
+}
+
+impl<'s> Facts<'s> {
+    pub(super) fn new(scenario: &'s Scenario) -> Self {
+        let span = |time: SimTime| time.since(SimTime::ZERO);
+        let extra = scenario.faults.iter().map(|fault| match &fault.kind {
+            FaultKind::Slow { extra, .. } => span(*extra),
+            _ => Duration::ZERO,
+        });
+        let extra = extra.max().unwrap_or_default();
+        let draws = openproxy_io_sim::draw::Draws::new(scenario.seed);
+        let default = scenario.interval_centis;
+        let centis = |node: &crate::scenario::NodeSpec| node.interval_centis.unwrap_or(default);
+        let longest = scenario.nodes.iter().map(centis).max().unwrap_or(default);
+        let slack = if scenario.coarse_timers { Duration::from_millis(3) } else { Duration::ZERO };
+        Self {
+            scenario,
+            nodes: scenario.ids().map(|_| Node::new()).collect(),
+            lan: Lan::new(draws, scenario.count(), Duration::ZERO, Duration::ZERO),
+            noise: 0,
+            active: 0,
+            edge_at: SimTime::ZERO,
+            links_since: SimTime::ZERO,
+            clients: Vec::new(),
+            vips: scenario.vips().iter().map(|vip| vip.ip).collect(),
+            delay_max: span(scenario.delay_max) + extra + slack,
+            transition_at: SimTime::ZERO,
+            interval_max: Duration::from_millis(u64::from(longest) * 10),
+            crash: None,
+        }
+    }
+
+    /// A node.
+    #[must_use]
+    pub fn node(&self, node: NodeId) -> &Node {
+        &self.nodes[node.index()]
+    }
+
+    /// All VIPs of a node's configuration, one bit each.
+    #[must_use]
+    pub fn wanted(&self, node: NodeId) -> u8 {
+        let vips = self.node(node).config.as_ref().map_or(0, |config| config.vips.len());
+        u8::try_from((1_u32 << vips) - 1).unwrap_or(u8::MAX)
+    }
+
+    /// R: how long a kernel may take for everything that a change asks of it.
+    #[must_use]
+    pub fn kernel_bound(&self) -> Duration {
+        let slow = self.scenario.faults.iter().map(|fault| match &fault.kind {
+            FaultKind::SlowKernel { extra, .. } => extra.since(SimTime::ZERO),
+            _ => Duration::ZERO,
+        });
+        let each =
+            self.scenario.kernel_takes_max.since(SimTime::ZERO) + slow.max().unwrap_or_default();
+        // Removing and adding each VIP, a renewal of each before that, and a dump.
+        each * (3 * u32::from(self.scenario.vips) + 2) + Duration::from_millis(2)
+    }
+
+    /// How far clocks may lie apart after `span`.
+    #[must_use]
+    pub fn drift(&self, span: Duration) -> Duration {
+        let ppm = self.scenario.nodes.iter().map(|node| node.drift_ppm.unsigned_abs()).max();
+        span / 1_000_000 * (2 * ppm.unwrap_or(0)) + Duration::from_micros(2)
+    }
+
+    /// How long a promotion may wait for its hook.
+    #[must_use]
+    pub fn hook_bound(&self, node: NodeId) -> Duration {
+        let has_hooks = self.scenario.nodes[node.index()].hooks_take.is_some();
+        if has_hooks { HOOK_TIMEOUT * 2 + Duration::from_millis(10) } else { Duration::ZERO }
+    }
+
+    /// Whether a node takes part: up, not stopped, not asked to end, its machine well.
+    #[must_use]
+    pub fn takes_part(&self, node: NodeId) -> bool {
+        let node = self.node(node);
+        node.up
+            && node.paused_at.is_none()
+            && node.asked_at.is_none()
+            && node.cut_off == 0
+            && node.ailments == 0
+    }
+
+    /// Whether packets of one node reach another, whole.
+    #[must_use]
+    pub fn is_clean(&self, from: NodeId, to: NodeId) -> bool {
+        self.noise == 0 && self.lan.is_open(from, to)
+    }
+
+    /// Whether two nodes' configurations let them hear each other.
+    #[must_use]
+    pub fn are_compatible(&self, a: NodeId, b: NodeId) -> bool {
+        match (&self.node(a).config, &self.node(b).config) {
+            (Some(a), Some(b)) => {
+                a.version == b.version && (a.version == Version::V3 || a.interval == b.interval)
+            }
+            (_, None) | (None, _) => false,
+        }
+    }
+
+    /// The nodes that take part, are connected with `node` in whatever way, and whether they are a
+    /// clique: each hears each, and nobody else hears some of them only.
+    #[must_use]
+    pub fn clique(&self, node: NodeId) -> (Vec<NodeId>, bool) {
+        let part: Vec<NodeId> =
+            self.scenario.ids().filter(|other| self.takes_part(*other)).collect();
+        let mut members = vec![node];
+        loop {
+            let next = part.iter().find(|other| {
+                !members.contains(other)
+                    && members.iter().any(|member| {
+                        self.lan.is_open(*member, **other) || self.lan.is_open(**other, *member)
+                    })
+            });
+            match next {
+                Some(next) => members.push(*next),
+                None => break,
+            }
+        }
+        let whole = members.iter().all(|a| {
+            members.iter().all(|b| a == b || self.is_clean(*a, *b) && self.are_compatible(*a, *b))
+        });
+        members.sort();
+        (members, whole)
+    }
+
+    /// What decides between two MASTERs.
+    #[must_use]
+    pub fn rank(&self, node: NodeId) -> (Priority, IpAddr) {
+        (self.node(node).priority, self.scenario.own_address(node).0)
+    }
+
+    /// Whether a node is MASTER and its process runs.
+    #[must_use]
+    pub fn is_master(&self, node: NodeId) -> bool {
+        let node = self.node(node);
+        node.up && node.state == StateName::Master
+    }
+
+    /// The skew time of a node for an interval.
+    #[must_use]
+    pub fn skew(&self, node: NodeId, interval: Duration) -> Duration {
+        let node = self.node(node);
+        let Some(config) = &node.config else { return Duration::ZERO };
+        let centis = u16::try_from(interval.as_millis() / 10).unwrap_or(1).max(1);
+        let interval = openproxy_core::vrrp::AdverInterval::from_centis(centis);
+        interval.map_or(Duration::ZERO, |it| skew_time(config.version, node.priority, it))
+    }
+
+    /// The longest skew of any node.
+    #[must_use]
+    pub fn skew_max(&self) -> Duration {
+        match self.scenario.version {
+            2 => Duration::from_secs(1),
+            _ => self.interval_max,
+        }
+    }
+
+    /// The lease of a node, and how late its kernel may be.
+    #[must_use]
+    pub fn lease_bound(&self, node: NodeId) -> Option<Duration> {
+        let config = self.node(node).config.as_ref().filter(|config| config.lease)?;
+        let lease = Lease::of(config.interval).duration();
+        Some(lease + openproxy_core::vrrp::KERNEL_LATENESS_MAX + self.kernel_bound())
+    }
+
+    /// From the end of the last fault until there is one MASTER, whatever the faults were (L1).
+    #[must_use]
+    pub fn settling(&self) -> Duration {
+        let mut bound = self.interval_max * 3 + self.skew_max() + self.delay_max * 2;
+        bound += self.kernel_bound();
+        let mut ails = false;
+        for fault in &self.scenario.faults {
+            ails |= is_ailment(&fault.kind);
+        }
+        if ails {
+            bound += BACK_OFF_MAX;
+        }
+        if self.scenario.nodes.iter().any(|node| node.check_weight.is_some()) {
+            bound += CHECK_INTERVAL * 5;
+        }
+        let hooks = self.scenario.nodes.iter().any(|node| node.hooks_take.is_some());
+        if hooks {
+            bound += HOOK_TIMEOUT * 2;
+        }
+        // A capped interval of a slow MASTER: one needless takeover, and the way back.
+        let own = self.scenario.nodes.iter().filter_map(|node| node.interval_centis).min();
+        let own = own.unwrap_or(self.scenario.interval_centis).min(self.scenario.interval_centis);
+        let shortest = Duration::from_millis(u64::from(own) * 10);
+        if self.interval_max > shortest {
+            bound += self.interval_max * 4;
+        }
+        let delay = self.scenario.nodes.iter().filter_map(|node| node.preempt_delay).max();
+        bound += delay.map_or(Duration::ZERO, |delay| delay.since(SimTime::ZERO));
+        if delay.is_some_and(|delay| delay > SimTime::ZERO) {
+            bound += self.interval_max * 4 + self.skew_max();
+        }
+        bound + self.drift(bound)
+    }
+
+    /// Whether a node replaces a lesser MASTER at once.
+    #[must_use]
+    pub fn preempts(&self, node: NodeId) -> bool {
+        let Some(config) = &self.node(node).config else { return false };
+        config.priority.is_owner() || matches!(config.preempt, Preempt::After(_))
+    }
+
+    pub(super) fn turn_fault(&mut self, at: SimTime, kind: &FaultKind, begins: bool) {
+        self.edge_at = at;
+        self.active = if begins { self.active + 1 } else { self.active.saturating_sub(1) };
+        let count = self.scenario.count();
+        apply_to_lan(&mut self.lan, count, kind, begins);
+        let step =
+            |count: &mut u32| *count = if begins { *count + 1 } else { count.saturating_sub(1) };
+        match kind {
+            FaultKind::Noise { .. } => {
+                step(&mut self.noise);
+                self.links_since = at;
+            }
+            FaultKind::CutOneWay { .. }
+            | FaultKind::CutPair { .. }
+            | FaultKind::Isolate { .. }
+            | FaultKind::Split { .. }
+            | FaultKind::Slow { .. } => self.links_since = at,
+            _ => {}
+        }
+        let Some(node) = kind.node() else { return };
+        let node = &mut self.nodes[node.index()];
+        if is_ailment(kind) {
+            step(&mut node.ailments);
+            node.ailed_until = at;
+        }
+        if let FaultKind::LinkDown { .. }
+        | FaultKind::InterfaceGone { .. }
+        | FaultKind::NoAddress { .. }
+        | FaultKind::PowerLoss { .. } = kind
+        {
+            step(&mut node.cut_off);
+            self.links_since = at;
+        }
+    }
+}
+
+/// What makes a machine's kernel or sockets fail, so that its router may be out of step for a while.
+#[must_use]
+pub(super) fn is_ailment(kind: &FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::Refuse { .. }
+            | FaultKind::LostEvents { .. }
+            | FaultKind::SendFails { .. }
+            | FaultKind::SocketFails { .. }
+            | FaultKind::VipForeign { .. }
+            | FaultKind::HookHangs { .. }
+    )
+}
+
+impl Node {
+    fn new() -> Self {
+        Self {
+            up: false,
+            started_at: SimTime::ZERO,
+            asked_at: None,
+            was_serving: false,
+            zeros_sent: 0,
+            paused_at: None,
+            resumed_at: None,
+            config: None,
+            priority: Priority::new(1).expect("in range"),
+            changed_at: SimTime::ZERO,
+            state: StateName::Initialize,
+            state_since: SimTime::ZERO,
+            ours: 0,
+            ours_since: (SimTime::ZERO, Cause::Process),
+            leftover: 0,
+            announced_at: None,
+            in_part: false,
+            ailments: 0,
+            ailed_until: SimTime::ZERO,
+            cut_off: 0,
+            respected: None,
+            last_positive: None,
+            released_at: None,
+            farewells: 0,
+            sent: 0,
+            provoked: 0,
+            sent_in_turn: 0,
+            provoked_in_turn: 0,
+            bad_unread: 0,
+            good_unread: 0,
+            better_unread: false,
+            won_at: None,
+            won_before: None,
+        }
+    }
+
+    /// Whether faults on its machine, now or a while ago, excuse a router that is out of step.
+    #[must_use]
+    pub fn is_ailing(&self, at: SimTime) -> bool {
+        self.ailments > 0
+            || self.ailed_until > SimTime::ZERO && at.since(self.ailed_until) < BACK_OFF_MAX
+    }
+}
+
+/// The reasons that say "nobody is MASTER".
+#[must_use]
+pub(super) fn is_takeover(reason: &Reason) -> bool {
+    matches!(reason, Reason::MasterDown | Reason::MasterReleased)
+}
