@@ -16,9 +16,25 @@
 
 #![forbid(unsafe_code)]
 
+/// Whether this deliberate bug is switched on: never, unless the feature `mutants` is.
+#[cfg(feature = "mutants")]
+macro_rules! mutated {
+    ($mutant:ident) => {
+        $crate::mutants::is_active($crate::mutants::Mutant::$mutant)
+    };
+}
+#[cfg(not(feature = "mutants"))]
+macro_rules! mutated {
+    ($mutant:ident) => {
+        false
+    };
+}
+
 pub mod event;
 pub mod interfaces;
 pub mod io;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod supervisor;
 pub mod time;
 pub mod vrrp;

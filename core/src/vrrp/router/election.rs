@@ -40,7 +40,7 @@ impl VirtualRouter {
             // RFC 9568 §6.4.3: answered at once. The grid of our adverts stays where it is.
             (State::Master(_), AdvertPriority::Zero) => self.assert_mastership(ctx, heard),
             (State::Master(_), AdvertPriority::Of(priority)) => {
-                if self.is_better(heard.source, priority) {
+                if self.is_better(heard.source, priority) && !mutated!(BetterMasterIgnored) {
                     self.yield_to(ctx, heard, priority);
                 } else {
                     self.assert_mastership(ctx, heard);
@@ -92,17 +92,30 @@ impl VirtualRouter {
     /// to the greater address, as unsigned numbers in network order.
     fn is_better(&self, source: IpAddr, priority: Priority) -> bool {
         let own = self.uplink.as_ref().ok().map(|uplink| uplink.source);
+        if mutated!(EqualYields) {
+            return priority >= self.priority;
+        }
+        if mutated!(TieBreakReversed) {
+            return (priority, own) > (self.priority, Some(source));
+        }
+        if mutated!(OwnerYields) && self.priority.is_owner() {
+            return true;
+        }
         (priority, Some(source)) > (self.priority, own)
     }
 
     /// Priority 0 while BACKUP: the skew time decides who follows. Only the MASTER last heard can
     /// release; and repeated zeros can't put an election off.
     fn handle_release(&mut self, heard: Heard) {
+        if mutated!(ZeroIgnored) {
+            return;
+        }
         let skew = self.skew();
         let State::Backup(backup) = &mut self.state else {
             return;
         };
-        if self.master.is_some_and(|master| master != heard.source) {
+        let is_other = self.master.is_some_and(|master| master != heard.source);
+        if is_other && !mutated!(AnyZeroElects) {
             self.counters.zeros_ignored += 1;
             return;
         }
@@ -131,6 +144,9 @@ impl VirtualRouter {
         if priority >= self.priority {
             backup.lesser_since = None;
         }
+        if mutated!(BackupAdvertises) && priority > self.priority {
+            self.send(ctx, AdvertPriority::Of(self.priority), self.config.interval);
+        }
     }
 
     /// Whether a lesser MASTER heard now is to be replaced. `preempt_delay` runs from the first
@@ -143,13 +159,19 @@ impl VirtualRouter {
         match self.config.preempt {
             // RFC 9568 §6.1: an address owner preempts whatever Preempt_Mode says.
             _ if self.priority.is_owner() => true,
+            Preempt::Never if mutated!(PreemptOffIgnored) => true,
             Preempt::Never => false,
+            Preempt::After(_) if mutated!(PreemptIgnored) => false,
+            Preempt::After(_) if mutated!(PreemptDelayIgnored) => true,
             Preempt::After(delay) => heard_at.since(since) >= delay,
         }
     }
 
     /// Learns the MASTER's interval. In version 2 it is ours, or the advert had been discarded.
     fn learn(&mut self, ctx: &mut Context<'_>, heard: Heard) {
+        if mutated!(IntervalNotLearned) {
+            return;
+        }
         let own = self.config.interval;
         let was = self.master_interval.get();
         let learned = self.master_interval.learn(own, heard.source, heard.interval, heard.at);

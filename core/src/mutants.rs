@@ -1,0 +1,121 @@
+//! Deliberate bugs, one at a time, to show that the simulator catches them.
+//!
+//! A site asks `mutated!(Name)`, which is the literal `false` in a build without the feature
+//! `mutants`: nothing of this is in what is shipped. The switch belongs to a thread, as a
+//! simulation does.
+
+use std::cell::Cell;
+
+thread_local! {
+    static ACTIVE: Cell<Option<Mutant>> = const { Cell::new(None) };
+}
+
+/// Runs something with one bug, or with none, on this thread; the one from before comes back.
+pub fn with<R>(mutant: Option<Mutant>, run: impl FnOnce() -> R) -> R {
+    let _restore = Restore(ACTIVE.replace(mutant));
+    run()
+}
+
+pub(crate) fn is_active(mutant: Mutant) -> bool {
+    ACTIVE.get() == Some(mutant)
+}
+
+/// Puts back what was active, after a panic too.
+struct Restore(Option<Mutant>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        ACTIVE.set(self.0);
+    }
+}
+
+macro_rules! mutants {
+    ($(#[doc = $bug:literal] $mutant:ident = $name:literal,)+) => {
+        /// A bug that whoever writes a VRRP router could make.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Mutant {
+            $(#[doc = $bug] $mutant,)+
+        }
+
+        impl Mutant {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$mutant),+];
+
+            /// Its name, for command lines and reports.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$mutant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+mutants! {
+    /// A BACKUP never replaces a lesser MASTER, though it is to preempt.
+    PreemptIgnored = "preempt_ignored",
+    /// A BACKUP replaces a lesser MASTER, though it is not to preempt.
+    PreemptOffIgnored = "preempt_off_ignored",
+    /// A BACKUP replaces a lesser MASTER at once, whatever its `preempt_delay`.
+    PreemptDelayIgnored = "preempt_delay_ignored",
+    /// Of two MASTERs with the same priority, both yield.
+    EqualYields = "equal_yields",
+    /// Of two MASTERs with the same priority, the one with the lesser address stays.
+    TieBreakReversed = "tie_break_reversed",
+    /// A MASTER goes on against a better one.
+    BetterMasterIgnored = "better_master_ignored",
+    /// The owner of the addresses yields to anybody.
+    OwnerYields = "owner_yields",
+    /// A BACKUP doesn't take up the interval of its MASTER.
+    IntervalNotLearned = "interval_not_learned",
+    /// A BACKUP takes no notice of priority 0.
+    ZeroIgnored = "zero_ignored",
+    /// Priority 0 of anybody starts an election, not the MASTER's alone.
+    AnyZeroElects = "any_zero_elects",
+    /// A BACKUP advertises whenever it has heard a better router.
+    BackupAdvertises = "backup_advertises",
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    #[test]
+    fn every_mutant_has_a_name_of_its_own_in_small_words() {
+        let names: BTreeSet<_> = Mutant::ALL.iter().map(|mutant| mutant.name()).collect();
+        assert_eq!(names.len(), Mutant::ALL.len());
+        for mutant in Mutant::ALL {
+            let camel = format!("{mutant:?}").to_lowercase();
+            assert_eq!(mutant.name().replace('_', ""), camel);
+        }
+    }
+
+    #[test]
+    fn what_was_active_comes_back_after_a_run_and_after_a_panic() {
+        assert!(!mutated!(ZeroIgnored));
+        with(Some(Mutant::ZeroIgnored), || {
+            assert!(mutated!(ZeroIgnored));
+            with(None, || assert!(!mutated!(ZeroIgnored)));
+            let panicked = catch_unwind(|| {
+                with(Some(Mutant::EqualYields), || {
+                    assert!(mutated!(EqualYields) && !mutated!(ZeroIgnored));
+                    panic!("on purpose");
+                })
+            });
+            assert!(panicked.is_err() && mutated!(ZeroIgnored));
+        });
+        assert!(!mutated!(ZeroIgnored));
+    }
+
+    #[test]
+    fn a_mutant_belongs_to_its_thread() {
+        with(Some(Mutant::ZeroIgnored), || {
+            let elsewhere = std::thread::spawn(|| mutated!(ZeroIgnored));
+            assert!(!elsewhere.join().expect("no panic"));
+        });
+    }
+}
