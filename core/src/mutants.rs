@@ -75,6 +75,46 @@ mutants! {
     AnyZeroElects = "any_zero_elects",
     /// A BACKUP advertises whenever it has heard a better router.
     BackupAdvertises = "backup_advertises",
+    /// A process that was stopped beyond its lease is MASTER again at once, without listening.
+    LapsedReturnsAtOnce = "lapsed_returns_at_once",
+    /// A version 2 router discards adverts with another interval, and holds off from nobody.
+    MismatchDiscarded = "mismatch_discarded",
+    /// A change of priority sets a BACKUP's timer anew, however long it has run.
+    PriorityRestartsTimer = "priority_restarts_timer",
+    /// A MASTER that wakes late sends all the adverts that it missed.
+    MissedAdvertsSent = "missed_adverts_sent",
+    /// The next advert counts from when this one was sent, so that every late wake-up adds up.
+    AdvertTimerDrifts = "advert_timer_drifts",
+    /// A BACKUP waits for two intervals instead of three.
+    TwoMissedAdverts = "two_missed_adverts",
+    /// Version 3 skews by up to a second, as version 2 does, whatever the interval.
+    SkewInSeconds = "skew_in_seconds",
+    /// The skew grows with the priority, so that the least router is first.
+    SkewReversed = "skew_reversed",
+    /// Without skew, all BACKUPs take over at once.
+    SkewMissing = "skew_missing",
+    /// A slow MASTER's interval stays capped, however long it keeps it.
+    CapNeverLifted = "cap_never_lifted",
+    /// One advert with the longest interval is believed at once.
+    IntervalUncapped = "interval_uncapped",
+    /// Timers run before the adverts that have arrived are read.
+    TimersBeforeArrivals = "timers_before_arrivals",
+    /// An advert counts from when it is read, not from when it arrived.
+    CountedFromReading = "counted_from_reading",
+    /// An advert that has passed a router is accepted.
+    TtlUnchecked = "ttl_unchecked",
+    /// An advert of our own that comes back is taken for another's.
+    OwnSourceAccepted = "own_source_accepted",
+    /// An advert of a VRID that has no router here is taken for one of ours.
+    VridUnchecked = "vrid_unchecked",
+    /// An advert of another version is accepted.
+    VersionUnchecked = "version_unchecked",
+    /// A unicast router hears anybody.
+    PeersUnchecked = "peers_unchecked",
+    /// An advert need not be as long as it says: the rest may be missing.
+    LengthUnchecked = "length_unchecked",
+    /// An advert with a wrong checksum is accepted.
+    ChecksumUnchecked = "checksum_unchecked",
 }
 
 #[cfg(test)]

@@ -134,6 +134,9 @@ impl Supervisor {
             self.handle_kernel_event(now, event);
         }
         self.find_uplinks(now);
+        if mutated!(TimersBeforeArrivals) {
+            self.handle_timeouts(now);
+        }
         while let Some(arrival) = inbox.next_arrival() {
             let at = arrival.at;
             self.handle_arrival(now, arrival);

@@ -53,9 +53,8 @@ pub fn parse(bytes: &[u8]) -> Result<Ipv4Packet<'_>, DecodeError> {
         return Err(DecodeError::Ipv4HeaderLength { ihl, len });
     }
     let total = u16::from_be_bytes([total0, total1]);
-    let payload = bytes
-        .get(header_len..usize::from(total))
-        .ok_or(DecodeError::Ipv4TotalLength { total, len })?;
+    let end = if mutated!(LengthUnchecked) { len } else { total.into() };
+    let payload = bytes.get(header_len..end).ok_or(DecodeError::Ipv4TotalLength { total, len })?;
     if protocol != PROTOCOL {
         return Err(DecodeError::Ipv4Protocol { protocol });
     }

@@ -63,7 +63,8 @@ impl MasterInterval {
         at: Instant,
     ) -> Learned {
         let cap_centis = u32::from(own.centis()).saturating_mul(CAP_FACTOR);
-        if u32::from(interval.centis()) <= cap_centis || self.believed == Some((sender, interval)) {
+        let believed = self.believed == Some((sender, interval)) || mutated!(IntervalUncapped);
+        if u32::from(interval.centis()) <= cap_centis || believed {
             self.value = interval;
             return Learned::Taken;
         }
@@ -72,7 +73,7 @@ impl MasterInterval {
         let expected = interval.duration();
         match spacing {
             Some(spacing) if spacing > expected * 3 / 2 => {}
-            Some(spacing) if spacing >= expected / 2 => {
+            Some(spacing) if spacing >= expected / 2 && !mutated!(CapNeverLifted) => {
                 self.value = interval;
                 self.believed = Some((sender, interval));
                 return Learned::Believed;

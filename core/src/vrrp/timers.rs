@@ -11,11 +11,16 @@ use super::{AdverInterval, Priority, Version};
 /// nanosecond is rounded up, so that no router is ever early.
 #[must_use]
 pub fn skew_time(version: Version, priority: Priority, interval: AdverInterval) -> Duration {
+    if mutated!(SkewMissing) {
+        return Duration::ZERO;
+    }
     let unit_nanos = match version {
         Version::V2 => 1_000_000_000,
+        Version::V3 if mutated!(SkewInSeconds) => 1_000_000_000,
         Version::V3 => interval.nanos(),
     };
     let steps = 256 - u64::from(priority.get());
+    let steps = if mutated!(SkewReversed) { 256 - steps } else { steps };
     Duration::from_nanos((steps * unit_nanos).div_ceil(256))
 }
 
@@ -26,7 +31,8 @@ pub fn master_down_interval(
     priority: Priority,
     interval: AdverInterval,
 ) -> Duration {
-    interval.duration() * 3 + skew_time(version, priority, interval)
+    let missed = if mutated!(TwoMissedAdverts) { 2 } else { 3 };
+    interval.duration() * missed + skew_time(version, priority, interval)
 }
 
 #[cfg(test)]

@@ -109,10 +109,12 @@ fn address_list(
     };
     let list_len = usize::from(count) * size;
     match body.split_at_checked(list_len) {
-        Some((list, auth_data)) if auth_data.len() == auth_len => Ok(match family {
-            Family::V4 => AddressList::v4(list.as_chunks().0),
-            Family::V6 => AddressList::v6(list.as_chunks().0),
-        }),
+        Some((list, rest)) if rest.len() == auth_len || mutated!(LengthUnchecked) => {
+            Ok(match family {
+                Family::V4 => AddressList::v4(list.as_chunks().0),
+                Family::V6 => AddressList::v6(list.as_chunks().0),
+            })
+        }
         _ => Err(DecodeError::Length {
             count,
             expected: HEADER_LEN + list_len + auth_len,
@@ -128,6 +130,9 @@ fn verify(
     source: IpAddr,
     destination: IpAddr,
 ) -> Result<ChecksumForm, DecodeError> {
+    if mutated!(ChecksumUnchecked) {
+        return Ok(ChecksumForm::PseudoHeader);
+    }
     let message = Sum::of(payload);
     // An advert never exceeds 4088 bytes.
     let len = u16::try_from(payload.len()).unwrap_or(u16::MAX);

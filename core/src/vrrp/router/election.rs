@@ -66,7 +66,8 @@ impl VirtualRouter {
     /// A version 2 advert that is wrong only in its interval. RFC 3768 §7.1 discards it, and then
     /// both sides stay MASTER; so from a better router it holds us off, as long as it comes.
     pub(crate) fn handle_interval_mismatch(&mut self, ctx: &mut Context<'_>, heard: Heard) {
-        if self.config.interval_mismatch == IntervalMismatch::Discard {
+        let discards = self.config.interval_mismatch == IntervalMismatch::Discard;
+        if discards || mutated!(MismatchDiscarded) {
             return;
         }
         let AdvertPriority::Of(priority) = heard.priority else {
@@ -253,6 +254,12 @@ impl VirtualRouter {
                 let interval = self.config.interval.duration();
                 let next = master.advertise_at + interval;
                 master.advertise_at = if next > ctx.now { next } else { grid };
+                if mutated!(MissedAdvertsSent) {
+                    master.advertise_at = next;
+                }
+                if mutated!(AdvertTimerDrifts) {
+                    master.advertise_at = ctx.now + interval;
+                }
                 self.advertise(ctx);
                 self.notice_end_of_dual(ctx);
             }
@@ -309,7 +316,10 @@ impl VirtualRouter {
         self.counters.leases_lapsed += 1;
         self.master = None;
         self.master_interval.reset(self.config.interval);
-        let backup = Backup::until(ctx.now + self.master_down());
+        let mut backup = Backup::until(ctx.now + self.master_down());
+        if mutated!(LapsedReturnsAtOnce) {
+            backup.master_down_at = ctx.now;
+        }
         self.leave_master(ctx, State::Backup(backup), Reason::LeaseLapsed(late));
     }
 
@@ -332,6 +342,9 @@ impl VirtualRouter {
             && !backup.released
         {
             backup.master_down_at = backup.master_down_at.before(before) + after;
+            if mutated!(PriorityRestartsTimer) {
+                backup.master_down_at = ctx.now + after;
+            }
         }
         if was != priority {
             self.event(ctx, EventKind::PriorityChanged(was, priority));
