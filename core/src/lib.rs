@@ -16,16 +16,16 @@
 
 #![forbid(unsafe_code)]
 
-/// Whether this deliberate bug is switched on: never, unless the feature `mutants` is.
+/// Whether one of these deliberate bugs is switched on: never, unless the feature `mutants` is.
 #[cfg(feature = "mutants")]
 macro_rules! mutated {
-    ($mutant:ident) => {
-        $crate::mutants::is_active($crate::mutants::Mutant::$mutant)
+    ($($mutant:ident)|+) => {
+        ($($crate::mutants::is_active($crate::mutants::Mutant::$mutant))||+)
     };
 }
 #[cfg(not(feature = "mutants"))]
 macro_rules! mutated {
-    ($mutant:ident) => {
+    ($($mutant:ident)|+) => {
         false
     };
 }

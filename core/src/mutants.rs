@@ -115,6 +115,44 @@ mutants! {
     LengthUnchecked = "length_unchecked",
     /// An advert with a wrong checksum is accepted.
     ChecksumUnchecked = "checksum_unchecked",
+    /// The kernel is never asked to renew the leases of a MASTER's VIPs.
+    LeaseNotRenewed = "lease_not_renewed",
+    /// An advert that could not be sent renews the leases all the same.
+    LeaseRenewedUnsent = "lease_renewed_unsent",
+    /// Leases are twice as long, and outlive the takeover by a BACKUP.
+    LeaseTooLong = "lease_too_long",
+    /// A MASTER whose own lease has passed goes on as if nothing had happened.
+    LapseUnnoticed = "lapse_unnoticed",
+    /// A MASTER whose own lease has passed notices only after it has answered and advertised.
+    LapseNoticedLast = "lapse_noticed_last",
+    /// An advert that could not be sent is taken for sent.
+    SendFailureIgnored = "send_failure_ignored",
+    /// An advert that could not be sent is not tried again before the next one.
+    SendNotRetried = "send_not_retried",
+    /// A MASTER that can't go on leaves without priority 0.
+    ZeroOmitted = "zero_omitted",
+    /// A MASTER that can't go on says priority 0 twice.
+    ZeroSentTwice = "zero_sent_twice",
+    /// A MASTER that yields sends no last advert.
+    FarewellOmitted = "farewell_omitted",
+    /// A MASTER that yields sends its last advert while its VIPs are still on.
+    FarewellEarly = "farewell_early",
+    /// A MASTER lets a lesser one advertise, and says nothing.
+    LesserUnanswered = "lesser_unanswered",
+    /// A MASTER answers a lesser one with an advert alone: neighbours keep the other's MAC address.
+    AnswerUnannounced = "answer_unannounced",
+    /// Every lesser advert is answered, however many there are.
+    AnswersUnbounded = "answers_unbounded",
+    /// VIPs are announced to neighbours when they are asked for, before the kernel has them.
+    AnnouncedBeforeAdded = "announced_before_added",
+    /// VIPs are announced once, and not again: a lost frame is never made good.
+    AnnouncedOnce = "announced_once",
+    /// Another host that announces a VIP has the last word.
+    ClaimUnanswered = "claim_unanswered",
+    /// VIPs stay on the interface when their router leaves MASTER.
+    VipsKeptOnExit = "vips_kept_on_exit",
+    /// VIPs stay on the interface until the demote hook has ended.
+    VipsAwaitDemoteHook = "vips_await_demote_hook",
 }
 
 #[cfg(test)]

@@ -129,7 +129,9 @@ impl Supervisor {
 
     /// Takes one turn. Afterwards, [`Self::poll_output`] has what there is to do.
     pub fn turn(&mut self, now: Instant, inbox: &mut impl Inbox) {
-        self.check_leases(now);
+        if !mutated!(LapseNoticedLast) {
+            self.check_leases(now);
+        }
         while let Some(event) = inbox.next_kernel_event() {
             self.handle_kernel_event(now, event);
         }
@@ -161,6 +163,9 @@ impl Supervisor {
         }
         self.find_uplinks(now);
         self.handle_timeouts(now);
+        if mutated!(LapseNoticedLast) {
+            self.check_leases(now);
+        }
         if self.any_grouped {
             self.settle_groups(now);
         }
@@ -170,6 +175,9 @@ impl Supervisor {
     }
 
     fn check_leases(&mut self, now: Instant) {
+        if mutated!(LapseUnnoticed) {
+            return;
+        }
         for position in 0..self.leases.len() {
             if self.leases.get(position).is_some_and(|until| *until <= now) {
                 self.with_router(now, position, VirtualRouter::check_lease);

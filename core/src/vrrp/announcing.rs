@@ -24,6 +24,9 @@ impl Announcing {
     /// The VIPs have come on, and were announced.
     pub(super) fn begin(&mut self, now: Instant) {
         *self = Self::Burst { started_at: now, next: 0 };
+        if mutated!(AnnouncedOnce) {
+            *self = Self::Silent;
+        }
     }
 
     /// When the next announcement is due.

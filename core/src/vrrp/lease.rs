@@ -39,6 +39,7 @@ impl Lease {
         } else {
             (interval * 3).saturating_sub(KERNEL_LATENESS_MAX).as_secs().max(2)
         };
+        let secs = if mutated!(LeaseTooLong) { secs * 2 } else { secs };
         let renewal_interval =
             if interval < SECOND { RENEWAL_INTERVAL_MIN } else { Duration::ZERO };
         Self { secs: u32::try_from(secs).unwrap_or(u32::MAX), renewal_interval }

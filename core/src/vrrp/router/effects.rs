@@ -38,17 +38,26 @@ impl VirtualRouter {
         let Some((_, sent_at)) = master.sent.take_if(|(sent, _)| *sent == generation) else {
             return;
         };
+        let result = if mutated!(SendFailureIgnored) { Ok(()) } else { result };
         match result {
             Ok(()) if sent_at >= master.renew_at => {
                 let leased = self.config.lease;
                 master.renew_at =
                     if leased { sent_at + lease.renewal_interval } else { Instant::MAX };
                 master.lease_until = sent_at + lease.duration();
-                self.vips.renew(&mut kernel(ctx), lifetime);
+                if !mutated!(LeaseNotRenewed) {
+                    self.vips.renew(&mut kernel(ctx), lifetime);
+                }
             }
             Ok(()) => {}
             Err(error) => {
-                master.retry_at = Some(ctx.now + self.config.interval.duration() / 4);
+                if mutated!(LeaseRenewedUnsent) {
+                    master.lease_until = sent_at + lease.duration();
+                    self.vips.renew(&mut kernel(ctx), lifetime);
+                }
+                if !mutated!(SendNotRetried) {
+                    master.retry_at = Some(ctx.now + self.config.interval.duration() / 4);
+                }
                 let told = self.send_failure_told_at;
                 if told.is_none_or(|at| ctx.now.since(at) >= FAILURE_TOLD_EVERY) {
                     self.send_failure_told_at = Some(ctx.now);
@@ -146,6 +155,12 @@ impl VirtualRouter {
     }
 
     pub(super) fn apply_hook_news(&mut self, ctx: &mut Context<'_>, news: Vec<HookNews>) {
+        if mutated!(VipsAwaitDemoteHook)
+            && self.hooks.is_idle()
+            && !matches!(self.state, State::Master(_))
+        {
+            self.vips.release(&mut kernel(ctx));
+        }
         for item in news {
             match item {
                 HookNews::Started(kind) => self.event(ctx, EventKind::HookStarted(kind)),
@@ -223,7 +238,9 @@ impl VirtualRouter {
             return;
         }
         master.reclaim_at = ctx.now + RECLAIM_INTERVAL;
-        self.announce(ctx, vec![ip]);
+        if !mutated!(ClaimUnanswered) {
+            self.announce(ctx, vec![ip]);
+        }
         self.event(ctx, EventKind::VipClaimed(ip, mac));
     }
 

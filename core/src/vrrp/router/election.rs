@@ -197,13 +197,16 @@ impl VirtualRouter {
         let mut backup = Backup::until(heard.at + self.master_down());
         let send_by = ctx.now + FAREWELL_DELAY_MAX;
         backup.farewell = Some(Farewell { send_by, interval: heard.interval });
+        if mutated!(FarewellOmitted) {
+            backup.farewell = None;
+        }
         let reason = Reason::BetterMaster(heard.source, AdvertPriority::Of(priority));
         self.leave_master(ctx, State::Backup(backup), reason);
     }
 
     /// Sends the farewell once the VIPs are off, at the latest when its time has come.
     pub(super) fn send_farewell_if_due(&mut self, ctx: &mut Context<'_>) {
-        let is_clear = self.vips.is_clear();
+        let is_clear = self.vips.is_clear() || mutated!(FarewellEarly);
         let State::Backup(backup) = &mut self.state else {
             return;
         };
@@ -219,11 +222,14 @@ impl VirtualRouter {
 
     /// Answers a lesser MASTER, or one that goes, within the budget for answers.
     fn assert_mastership(&mut self, ctx: &mut Context<'_>, heard: Heard) {
+        if mutated!(LesserUnanswered) {
+            return;
+        }
         let answer = self.assertions.heard(ctx.now, self.config.interval, heard.source);
         if answer.assert {
             self.send(ctx, AdvertPriority::Of(self.priority), self.config.interval);
         }
-        if answer.announce {
+        if answer.announce && !mutated!(AnswerUnannounced) {
             self.announce(ctx, self.vips.held().collect());
         }
         let State::Master(master) = &mut self.state else {

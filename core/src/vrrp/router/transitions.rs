@@ -29,7 +29,12 @@ impl VirtualRouter {
                 );
             }
             (State::Master(_), Some(blocker)) => {
-                self.send(ctx, AdvertPriority::Zero, self.config.interval);
+                if !mutated!(ZeroOmitted) {
+                    self.send(ctx, AdvertPriority::Zero, self.config.interval);
+                }
+                if mutated!(ZeroSentTwice) {
+                    self.send(ctx, AdvertPriority::Zero, self.config.interval);
+                }
                 let reason = Reason::Blocked(blocker.clone());
                 self.leave_master(ctx, State::Initialize(blocker), reason);
             }
@@ -87,7 +92,9 @@ impl VirtualRouter {
 
     /// Leaves MASTER: the VIPs come off without waiting for the demote hook.
     pub(super) fn leave_master(&mut self, ctx: &mut Context<'_>, next: State, reason: Reason) {
-        self.vips.release(&mut kernel(ctx));
+        if !mutated!(VipsKeptOnExit | VipsAwaitDemoteHook) {
+            self.vips.release(&mut kernel(ctx));
+        }
         self.announcing = Announcing::Silent;
         self.left_master = true;
         self.change_state(ctx, next, reason);
@@ -114,6 +121,9 @@ impl VirtualRouter {
     }
 
     pub(super) fn acquire(&mut self, ctx: &mut Context<'_>) {
+        if mutated!(AnnouncedBeforeAdded) {
+            self.announce(ctx, self.config.vips.iter().map(|vip| vip.ip).collect());
+        }
         let lifetime = self.lifetime();
         self.vips.acquire(&mut kernel(ctx), lifetime);
     }
