@@ -153,6 +153,28 @@ mutants! {
     VipsKeptOnExit = "vips_kept_on_exit",
     /// VIPs stay on the interface until the demote hook has ended.
     VipsAwaitDemoteHook = "vips_await_demote_hook",
+    /// A VIP that is there already counts as refused.
+    ExistsRefused = "exists_refused",
+    /// A VIP that is there already, somebody else's and without a lease, is left as it is.
+    ExistsNotConverted = "exists_not_converted",
+    /// A VIP that can't be removed because it isn't there counts as still there.
+    NotFoundRetried = "not_found_retried",
+    /// A removal that failed is not tried again.
+    RemovalNotRetried = "removal_not_retried",
+    /// A VIP that somebody takes away from a MASTER is not put back.
+    TakenAwayNotPutBack = "taken_away_not_put_back",
+    /// A VIP whose add ends after its router has left MASTER is not removed again.
+    LateAddKept = "late_add_kept",
+    /// The result of an operation that nobody waits for any more counts for the one under way.
+    OldResultsCounted = "old_results_counted",
+    /// A VIP that is taken from the file stays on the interface.
+    DroppedVipKept = "dropped_vip_kept",
+    /// A MASTER whose VIP the kernel refuses stays MASTER without it.
+    RefusalIgnored = "refusal_ignored",
+    /// What an earlier process left on the interface stays there.
+    LeftoversKept = "leftovers_kept",
+    /// The clean-up at the start removes VIPs that somebody else has added.
+    ForeignCleanedUp = "foreign_cleaned_up",
 }
 
 #[cfg(test)]

@@ -156,6 +156,9 @@ impl Supervisor {
     /// Removes what an earlier process left, before anything else. Only what carries our mark is
     /// touched, and not what a router of priority 255 is about to hold.
     fn clean_up(&mut self, now: Instant) {
+        if mutated!(LeftoversKept) {
+            return;
+        }
         let addresses: Vec<Address> = self.interfaces.all_addresses().copied().collect();
         for address in addresses {
             let vip = Vip { ip: address.ip, prefix_len: address.prefix_len };
@@ -167,7 +170,8 @@ impl Supervisor {
             let is_owners = owner
                 .and_then(|position| self.routers.get(position))
                 .is_some_and(|router| router.config().priority.is_owner());
-            if !address.ours {
+            let is_foreign = !(address.ours || mutated!(ForeignCleanedUp) && owner.is_some());
+            if is_foreign {
                 if let Some(router) = owner.and_then(|p| self.routers.get(p)).filter(|_| !is_owners)
                 {
                     let router = Some(router.key().clone());

@@ -184,6 +184,10 @@ impl Vips {
         self.wanted = Some(lifetime);
         for entry in &mut self.entries {
             entry.renew = entry.present;
+            if mutated!(ExistsNotConverted) {
+                let there = self.index.and_then(|index| kernel.interfaces.find(index, entry.vip));
+                entry.renew &= there.is_none_or(|address| address.ours);
+            }
         }
         self.reconcile(kernel);
     }
@@ -215,7 +219,9 @@ impl Vips {
                 None => Entry::new(*vip),
             })
             .collect();
-        self.leaving.extend(old.into_iter().filter(|e| e.present || e.in_flight.is_some()));
+        if !mutated!(DroppedVipKept) {
+            self.leaving.extend(old.into_iter().filter(|e| e.present || e.in_flight.is_some()));
+        }
         self.reconcile(kernel);
     }
 
@@ -228,7 +234,9 @@ impl Vips {
         news: &mut Vec<VipNews>,
     ) {
         let (index, wanted) = (self.index, self.wanted.is_some());
-        let is_this = |entry: &&mut Entry| entry.in_flight.is_some_and(|(g, _)| g == generation);
+        let is_this = |entry: &&mut Entry| {
+            entry.in_flight.is_some_and(|(g, _)| g == generation || mutated!(OldResultsCounted))
+        };
         let Some(entry) = self.entries.iter_mut().chain(&mut self.leaving).find(is_this) else {
             return;
         };
@@ -236,20 +244,21 @@ impl Vips {
             return;
         };
         match (operation, result) {
+            (AddressOperation::Add(_), Ok(())) if !wanted && mutated!(LateAddKept) => {}
             (AddressOperation::Add(_), Ok(())) => {
                 entry.present = true;
                 entry.refused = false;
                 news.push(VipNews::Acquired(entry.vip));
             }
             // First adds are exclusive: what is there may be our own, or somebody's without lease.
-            (AddressOperation::Add(_), Err(AddressError::Exists)) => {
+            (AddressOperation::Add(_), Err(AddressError::Exists)) if !mutated!(ExistsRefused) => {
                 let there = index.and_then(|index| kernel.interfaces.find(index, entry.vip));
                 if let (Some(there), true) = (there.filter(|a| !a.ours), wanted) {
                     news.push(VipNews::Converted(entry.vip, *there));
                 }
                 entry.present = true;
                 entry.refused = false;
-                entry.renew = true;
+                entry.renew = !mutated!(ExistsNotConverted);
                 news.push(VipNews::Acquired(entry.vip));
             }
             (AddressOperation::Renew(_), Ok(())) => {}
@@ -265,7 +274,9 @@ impl Vips {
                 entry.present = false;
                 news.push(VipNews::Released(entry.vip));
             }
-            (AddressOperation::Remove, Err(AddressError::NotFound | AddressError::NoInterface)) => {
+            (AddressOperation::Remove, Err(AddressError::NotFound | AddressError::NoInterface))
+                if !mutated!(NotFoundRetried) =>
+            {
                 entry.present = false;
                 entry.own_removals = entry.own_removals.saturating_sub(1);
                 news.push(VipNews::Released(entry.vip));
@@ -273,6 +284,9 @@ impl Vips {
             (AddressOperation::Remove, Err(error)) => {
                 entry.own_removals = entry.own_removals.saturating_sub(1);
                 entry.retry_at = Some(kernel.now + REMOVAL_RETRY);
+                if mutated!(RemovalNotRetried) {
+                    entry.retry_at = Some(Instant::MAX);
+                }
                 news.push(VipNews::RemovalFailed(entry.vip, error));
             }
         }
@@ -301,6 +315,9 @@ impl Vips {
                 }
                 entry.present = false;
                 entry.renew = false;
+                if wanted && mutated!(TakenAwayNotPutBack) {
+                    entry.retry_at = Some(Instant::MAX);
+                }
             }
             AddressChange::Present(address) if entry.in_flight.is_none() => {
                 if address.ours {

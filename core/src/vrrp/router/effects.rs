@@ -131,6 +131,9 @@ impl VirtualRouter {
     /// does, what can be held is held.
     fn handle_refusal(&mut self, ctx: &mut Context<'_>) {
         let State::Master(_) = self.state else { return };
+        if mutated!(RefusalIgnored) {
+            return;
+        }
         if self.refusal.is_alone() {
             let retry_at = ctx.now + self.refusal.next_back_off();
             self.vips.retry_refused_at(retry_at);
