@@ -70,8 +70,7 @@ impl Interfaces {
         let usable = |address: &&Address| {
             Family::of(address.ip) == family
                 && !address.tentative
-                && !address.ours
-                && !self.vips.contains(&address.ip)
+                && (mutated!(VipAsSource) || !address.ours && !self.vips.contains(&address.ip))
                 && match address.ip {
                     IpAddr::V4(_) => true,
                     IpAddr::V6(ip) => ip.is_unicast_link_local() != global,

@@ -175,6 +175,36 @@ mutants! {
     LeftoversKept = "leftovers_kept",
     /// The clean-up at the start removes VIPs that somebody else has added.
     ForeignCleanedUp = "foreign_cleaned_up",
+    /// A router takes part although its link is down.
+    LinkDownIgnored = "link_down_ignored",
+    /// A router goes on with a source address that the interface has no more.
+    SourceGoneIgnored = "source_gone_ignored",
+    /// A VIP can be the source of adverts.
+    VipAsSource = "vip_as_source",
+    /// Lost netlink events are told of, and links and addresses not read anew.
+    OverrunIgnored = "overrun_ignored",
+    /// Links and addresses that could not be read are not tried again.
+    DumpNotRetried = "dump_not_retried",
+    /// A socket that could not be opened is not tried again.
+    SocketNotRetried = "socket_not_retried",
+    /// VIPs are added without waiting for the promote hook.
+    PromoteHookNotAwaited = "promote_hook_not_awaited",
+    /// A promote hook that fails stops nothing, though it is to abort.
+    HookFailureIgnored = "hook_failure_ignored",
+    /// A check that must be well may fail.
+    CheckFaultIgnored = "check_fault_ignored",
+    /// A check that fails leaves the priority as it is.
+    CheckWeightIgnored = "check_weight_ignored",
+    /// A router becomes MASTER without the others of its group.
+    GroupPromotesAlone = "group_promotes_alone",
+    /// The others of its group stay MASTER when a router leaves.
+    GroupNotFollowed = "group_not_followed",
+    /// A reload replaces every router by a new one, what has not changed too.
+    ReloadRestartsAll = "reload_restarts_all",
+    /// A shutdown ends before the VIPs are off.
+    RemovalsNotAwaited = "removals_not_awaited",
+    /// A shutdown waits for ever for what never ends.
+    ShutdownUnbounded = "shutdown_unbounded",
 }
 
 #[cfg(test)]

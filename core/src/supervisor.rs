@@ -222,7 +222,9 @@ impl Supervisor {
             Command::Reload(_) => {}
             Command::Shutdown => {
                 let hooks = self.routers.iter().map(|router| router.config().hooks.timeout).max();
-                self.shutdown_by = Some(now + hooks.unwrap_or_default() + SHUTDOWN_MARGIN);
+                let by = now + hooks.unwrap_or_default() + SHUTDOWN_MARGIN;
+                self.shutdown_by =
+                    Some(if mutated!(ShutdownUnbounded) { Instant::MAX } else { by });
                 self.any_stopping = true;
                 for position in 0..self.routers.len() {
                     self.with_router(now, position, VirtualRouter::stop);

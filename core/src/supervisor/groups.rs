@@ -33,7 +33,7 @@ impl Supervisor {
         for position in members {
             self.with_router(now, *position, |router, ctx| {
                 router.set_group_blocked(ctx, any_blocked);
-                if any_left {
+                if any_left && !mutated!(GroupNotFollowed) {
                     router.follow_group(ctx);
                 }
                 router.forget_left_master();

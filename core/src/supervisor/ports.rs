@@ -138,7 +138,8 @@ impl Ports {
                 port.told = false;
             }
             Err(error) => {
-                port.state = PortState::Failed { retry_at: now + RETRY };
+                let retry_at = if mutated!(SocketNotRetried) { Instant::MAX } else { now + RETRY };
+                port.state = PortState::Failed { retry_at };
                 if !std::mem::replace(&mut port.told, true) {
                     let kind = EventKind::SocketFailed(port.name.to_string(), error);
                     out.push(Output::Event(Event { router: None, kind }));

@@ -28,6 +28,10 @@ impl Supervisor {
                 continue;
             };
             match configs.iter().find(|config| config.key == *router.key()) {
+                Some(_) if mutated!(ReloadRestartsAll) => {
+                    removed += 1;
+                    self.with_router(now, position, VirtualRouter::stop);
+                }
                 Some(config) if config == router.config() => {}
                 Some(config) => {
                     changed += 1;

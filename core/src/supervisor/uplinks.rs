@@ -81,7 +81,9 @@ impl Supervisor {
             }
             KernelEvent::Address(change) => self.handle_address_change(now, change),
             KernelEvent::Overrun => {
-                self.dump.request(now);
+                if !mutated!(OverrunIgnored) {
+                    self.dump.request(now);
+                }
                 let kind = EventKind::NetlinkOverrun;
                 self.out.push(Output::Event(Event { router: None, kind }));
             }
@@ -134,7 +136,8 @@ impl Supervisor {
     pub(super) fn handle_dump(&mut self, now: Instant, snapshot: Option<KernelSnapshot>) {
         let first = self.dump.is_first();
         let Some(snapshot) = snapshot else {
-            self.dump = Dump::Due { at: now + DUMP_RETRY, first };
+            let at = if mutated!(DumpNotRetried) { Instant::MAX } else { now + DUMP_RETRY };
+            self.dump = Dump::Due { at, first };
             return;
         };
         self.dump = match self.dump {
@@ -241,7 +244,7 @@ impl Supervisor {
     fn uplink_of(&self, router: &VirtualRouter) -> Result<Uplink, Blocker> {
         let key = router.key();
         let link = self.interfaces.by_name(&key.interface).ok_or(Blocker::NoInterface)?;
-        if !link.running {
+        if !link.running && !mutated!(LinkDownIgnored) {
             return Err(Blocker::LinkDown);
         }
         let current = router.source();
@@ -263,6 +266,7 @@ impl Supervisor {
                 (source, Destinations::Unicast(others))
             }
         };
+        let source = if mutated!(SourceGoneIgnored) { source.or(current) } else { source };
         let source = source.ok_or(Blocker::NoSource)?;
         let socket = self.ports.open(link.index, key.family).ok_or(Blocker::NoSocket)?;
         Ok(Uplink { index: link.index, mac: link.mac, socket, source, destinations })

@@ -227,7 +227,8 @@ impl VirtualRouter {
 
     /// Whether it holds nothing and nothing of it is under way.
     pub(crate) fn is_released(&self) -> bool {
-        self.stopping && self.vips.is_clear() && self.hooks.is_idle()
+        let is_clear = self.vips.is_clear() || mutated!(RemovalsNotAwaited);
+        self.stopping && is_clear && self.hooks.is_idle()
     }
 
     /// Whether it waits for the others of its group to be MASTER with it.

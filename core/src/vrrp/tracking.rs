@@ -48,6 +48,9 @@ impl Tracking {
 
     /// What the failed checks add to the priority.
     pub(super) fn weight(&self) -> i32 {
+        if mutated!(CheckWeightIgnored) {
+            return 0;
+        }
         let weights = self.trackers.iter().filter(|tracker| tracker.is_failed());
         weights.map(|tracker| tracker.weight()).sum()
     }

@@ -180,7 +180,7 @@ impl VirtualRouter {
     fn pass_gate(&mut self, ctx: &mut Context<'_>, succeeded: bool) {
         let State::Master(_) = self.state else { return };
         match self.config.hooks.on_failure {
-            HookFailure::Abort if !succeeded => {
+            HookFailure::Abort if !succeeded && !mutated!(HookFailureIgnored) => {
                 self.refusal.step_down(ctx.now, Blocker::HookFailed);
                 self.settle(ctx);
             }

@@ -248,7 +248,7 @@ impl VirtualRouter {
         match &mut self.state {
             State::Initialize(_) => {}
             State::Backup(backup) if backup.promote_at() <= ctx.now => {
-                if self.config.group.is_some() {
+                if self.config.group.is_some() && !mutated!(GroupPromotesAlone) {
                     backup.waits_for_group = true;
                 } else {
                     self.promote(ctx);

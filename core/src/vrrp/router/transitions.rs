@@ -49,7 +49,7 @@ impl VirtualRouter {
         if let Err(missing) = &self.uplink {
             return Some(missing.clone());
         }
-        if self.tracking.is_fault() {
+        if self.tracking.is_fault() && !mutated!(CheckFaultIgnored) {
             return Some(Blocker::Check);
         }
         self.refusal.blocker()
@@ -85,7 +85,7 @@ impl VirtualRouter {
         self.advertise(ctx);
         let change = Change { from: from.as_str(), to: StateName::Master.as_str() };
         self.with_hooks(ctx, |hooks, host| hooks.promote(host, change));
-        if !self.hooks.holds_vips() {
+        if !self.hooks.holds_vips() || mutated!(PromoteHookNotAwaited) {
             self.acquire(ctx);
         }
     }
