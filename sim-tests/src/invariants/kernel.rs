@@ -51,7 +51,8 @@ pub fn k2_foreign(facts: &Facts<'_>, id: NodeId, gone: &Address, cause: Cause) -
 /// unless nobody else was, and it says so.
 pub(super) fn k3(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     let node = facts.node(id);
-    let is_refused = node.up && node.paused_at.is_none() && node.is_ailing(at);
+    let is_well = node.up && node.paused_at.is_none() && node.cut_off == 0;
+    let is_refused = is_well && node.is_ailing(at);
     let told = node.in_part || facts.scenario.nodes[id.index()].hooks_take.is_some();
     if is_refused && node.state == StateName::Master && node.ours == 0 && !told {
         return broken(Id::K3, id, "MASTER without its VIPs, and doesn't say so");

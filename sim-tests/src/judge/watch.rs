@@ -338,7 +338,7 @@ impl Judge<'_> {
             node.provoked += 1;
             node.provoked_in_turn += 1;
             if node.last_positive.is_none_or(|last| last.from == from) {
-                node.released_at = Some(at);
+                node.released_at.get_or_insert(at);
             }
             return;
         }
