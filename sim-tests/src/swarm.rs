@@ -93,6 +93,28 @@ pub fn scenario_at(seed: u64, interval_centis: u16) -> Scenario {
     scenario
 }
 
+/// Three routers at 1 s for as long as `end`, with faults all along: the scenario that speed is
+/// measured with.
+#[must_use]
+pub fn long_run(end: SimTime) -> Scenario {
+    let mut scenario = Scenario::calm(&[150, 100, 50]);
+    scenario.end = end;
+    let part = SimTime::from_secs(INTERVALS);
+    let mut faults = Vec::new();
+    for number in 0..end.0 / part.0 {
+        let mut of_part = Scenario { end: part, seed: number, ..scenario.clone() };
+        for mut fault in faults::draw_passing(Draws::new(number), &mut of_part) {
+            fault.at.0 += number * part.0;
+            fault.until.0 += number * part.0;
+            faults.push(fault);
+        }
+    }
+    scenario.calm_at = SimTime(end.0.saturating_sub(2 * part.0));
+    faults.retain(|fault| fault.until < scenario.calm_at);
+    scenario.faults = faults;
+    scenario
+}
+
 fn spec(dice: Dice, version: u8, interval: u64, node: u64) -> NodeSpec {
     let is_slow = interval >= 1_000_000_000;
     let priority = match dice.roll(Topic::Priorities, 0, 4) {

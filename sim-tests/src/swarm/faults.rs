@@ -115,6 +115,17 @@ impl Drawer {
 
 /// Draws the faults, and sets when the scenario is calm.
 pub(super) fn draw(draws: Draws, scenario: &mut Scenario) -> Vec<Fault> {
+    let mut faults = draw_passing(draws, scenario);
+    let interval = u64::from(scenario.interval_centis) * 10_000_000;
+    let count = u64::from(scenario.count());
+    let mut drawer = Drawer { draws, count, interval, rolled: 0, fault: 0 };
+    survivors(&mut drawer, scenario, &mut faults);
+    faults.sort_by_key(|fault| fault.at);
+    faults
+}
+
+/// Draws the faults that are over before the calm.
+pub(super) fn draw_passing(draws: Draws, scenario: &mut Scenario) -> Vec<Fault> {
     let interval = u64::from(scenario.interval_centis) * 10_000_000;
     let count = u64::from(scenario.count());
     let mut drawer = Drawer { draws, count, interval, rolled: 0, fault: u64::MAX };
@@ -148,7 +159,6 @@ pub(super) fn draw(draws: Draws, scenario: &mut Scenario) -> Vec<Fault> {
             kept.push(fault);
         }
     }
-    survivors(&mut drawer, scenario, &mut kept);
     kept.sort_by_key(|fault| fault.at);
     kept
 }
