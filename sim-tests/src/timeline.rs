@@ -1,7 +1,7 @@
 //! What a run looked like, as one self-contained page.
 //!
-//! Times are nanoseconds since the run began. The page computes with JavaScript's numbers, which hold
-//! whole nanoseconds exactly for 104 days.
+//! Times are nanoseconds since the run began. The page computes with JavaScript's numbers, which
+//! hold whole nanoseconds exactly for 104 days.
 
 use serde::Serialize;
 
@@ -32,7 +32,7 @@ pub struct Timeline {
     pub nodes: Vec<Node>,
     /// What each node was, and when. Spans of one node don't overlap.
     pub states: Vec<StateSpan>,
-    /// Which node held which VIP in its kernel.
+    /// Which node held which VIP in its kernel. Spans of one node and one VIP don't overlap.
     pub holdings: Vec<Holding>,
     /// What was done to the cluster.
     pub faults: Vec<Fault>,

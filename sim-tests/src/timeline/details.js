@@ -9,8 +9,11 @@ const spanRows = (span) => [
 const DESCRIBE = {
   s: (index) => {
     const span = run.states[index];
-    return [`${nameOf(span.node)}: ${stateWords(span)}`, [["why", span.reason || "–"], ...spanRows(span)],
-      span.from_ns];
+    return [
+      `${nameOf(span.node)}: ${stateWords(span)}`,
+      [["why", span.reason || "–"], ...spanRows(span)],
+      span.from_ns,
+    ];
   },
   h: (index) => {
     const span = run.holdings[index];
@@ -18,8 +21,11 @@ const DESCRIBE = {
   },
   o: (index) => {
     const span = conflicts[index];
-    return [`${span.nodes.length} nodes hold ${span.vip}: ${span.nodes.map(nameOf).join(", ")}`,
-      spanRows(span), span.from_ns];
+    return [
+      `${span.nodes.length} nodes hold ${span.vip}: ${span.nodes.map(nameOf).join(", ")}`,
+      spanRows(span),
+      span.from_ns,
+    ];
   },
   f: (index) => {
     const fault = run.faults[index];
@@ -28,57 +34,95 @@ const DESCRIBE = {
   },
   a: (index) => {
     const advert = run.adverts[index];
-    const arrived = advert.arrived_ns === null ? "never: lost"
-      : `${instant(advert.arrived_ns)} (${duration(advert.arrived_ns - advert.sent_ns)} later)`;
-    return [`Advert from ${nameOf(advert.from)} to ${nameOf(advert.to)}, priority ${advert.priority}`
-      + (advert.priority === 0 ? " (a farewell)" : ""),
-      [["sent", instant(advert.sent_ns)], ["arrived", arrived],
-        ...advert.note ? [["note", advert.note]] : []],
-      advert.sent_ns];
+    const arrived =
+      advert.arrived_ns === null
+        ? "never: lost"
+        : `${instant(advert.arrived_ns)} (${duration(advert.arrived_ns - advert.sent_ns)} later)`;
+    return [
+      `Advert from ${nameOf(advert.from)} to ${nameOf(advert.to)}, priority ${advert.priority}` +
+        (advert.priority === 0 ? " (a farewell)" : ""),
+      [
+        ["sent", instant(advert.sent_ns)],
+        ["arrived", arrived],
+        ...(advert.note ? [["note", advert.note]] : []),
+      ],
+      advert.sent_ns,
+    ];
   },
   c: (index) => {
     const span = run.client[index];
-    return [span.node === null ? `The client has no entry for ${span.vip}`
-      : `The client sends what is for ${span.vip} to ${nameOf(span.node)}`,
-      spanRows(span), span.from_ns];
+    return [
+      span.node === null
+        ? `The client has no entry for ${span.vip}`
+        : `The client sends what is for ${span.vip} to ${nameOf(span.node)}`,
+      spanRows(span),
+      span.from_ns,
+    ];
   },
   g: (index) => {
     const sent = run.announcements[index];
-    return [`${nameOf(sent.node)} announces ${sent.vip}`, [["at", instant(sent.at_ns)]], sent.at_ns];
+    return [
+      `${nameOf(sent.node)} announces ${sent.vip}`,
+      [["at", instant(sent.at_ns)]],
+      sent.at_ns,
+    ];
   },
-  v: () => [`${run.violation.invariant} broken: ${run.violation.text}`,
-    [["at", instant(run.violation.at_ns)]], run.violation.at_ns],
+  v: () => [
+    `${run.violation.invariant} broken: ${run.violation.text}`,
+    [["at", instant(run.violation.at_ns)]],
+    run.violation.at_ns,
+  ],
 };
 
 const describe = (key) => DESCRIBE[key[0]](Number(key.slice(1)));
 
+function heldWords(held) {
+  if (held.length > 3 && held.length === vips.length) return `holds all ${held.length} VIPs`;
+  return held.length ? `holds ${held.join(", ")}` : "holds nothing";
+}
+
 // Every node at one time, as a table.
 function snapshot(at) {
   const rows = everyNode.map((node) => {
-    const span = stateAt(node, at);
-    const held = heldAt(node, at).map((holding) => holding.vip);
+    const span = spanAt(statesOf[node], at);
+    const held = heldAt(node, at);
+    const shared = held.some((vip) => spanAt(conflictsFor(vip), at)?.nodes.includes(node));
     const since = span ? `for ${duration(at - span.from_ns)}` : "";
-    return `<tr><th scope="row">${escaped(nameOf(node))}</th>`
-      + `<td><i class="k-${span?.state ?? "none"}"></i>${span?.state ?? "–"}</td><td>${since}</td>`
-      + `<td>${held.length ? `holds ${escaped(held.join(", "))}` : "holds nothing"}</td></tr>`;
+    return (
+      `<tr><th scope="row">${escaped(nameOf(node))}</th>` +
+      `<td><i class="k-${span?.state ?? "none"}"></i>${span?.state ?? "–"}</td>` +
+      `<td>${since}</td>` +
+      `<td${shared ? ' class="twice"' : ""}>${escaped(heldWords(held))}</td></tr>`
+    );
   });
-  const client = run.client.filter((span) => covers(span, at)).map((span) =>
-    `${span.vip} → ${span.node === null ? "nobody" : nameOf(span.node)}`);
+  const client = vips
+    .map((vip) => spanAt(clientOf(vip), at))
+    .filter(Boolean)
+    .map(({ vip, node }) => {
+      const holds = spanAt(holdingsOf(rowName(node, vip)), at);
+      if (node === null) return `${vip} → nobody`;
+      return `${vip} → ${nameOf(node)}${holds ? "" : " (doesn't have it)"}`;
+    });
   if (client.length) {
-    rows.push(`<tr><th scope="row">client</th><td colspan="3">${escaped(client.join(", "))}</td></tr>`);
+    rows.push(
+      `<tr><th scope="row">client</th><td colspan="3">${escaped(client.join(", "))}</td></tr>`,
+    );
   }
   return `<table class="snapshot"><caption>At ${instant(at)}</caption>${rows.join("")}</table>`;
 }
 
+const HELD = '<p class="note">Held here: Escape, or a click beside it, lets go.</p>';
 let shownDetails = "";
 function showDetails(key, at, pinned) {
   const parts = [];
   if (key) {
     const [title, rows, since] = describe(key);
     at ??= since;
-    parts.push(`<div><h2>${escaped(title)}</h2><dl>`
-      + rows.map(([name, value]) => `<dt>${name}</dt><dd>${escaped(value)}</dd>`).join("")
-      + `</dl>${pinned ? "<p class=\"note\">Held here: Escape, or a click beside it, lets go.</p>" : ""}</div>`);
+    parts.push(
+      `<div><h2>${escaped(title)}</h2><dl>` +
+        rows.map(([name, value]) => `<dt>${name}</dt><dd>${escaped(value)}</dd>`).join("") +
+        `</dl>${pinned ? HELD : ""}</div>`,
+    );
   }
   const whenIn = Math.round(Math.min(Math.max(at ?? 0, 0), run.end_ns));
   if (run.nodes.length) parts.push(snapshot(whenIn));

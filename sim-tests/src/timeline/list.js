@@ -2,10 +2,11 @@
 const ROWS_MAX = 1000;
 const byId = (id) => document.getElementById(id);
 
-document.title = `${run.title}: ${run.subtitle}`;
-byId("title").textContent = run.title;
+document.title = [run.title, run.subtitle].filter(Boolean).join(": ") || "A run";
+byId("title").textContent = run.title || "A run";
 byId("subtitle").textContent = run.subtitle;
 byId("replay").textContent = run.replay;
+document.querySelector(".replay").hidden = !run.replay;
 byId("copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText(run.replay);
@@ -37,15 +38,29 @@ events.forEach((event) => {
 
 function fill() {
   const wanted = byId("words").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const kinds = new Set([...document.querySelectorAll("#filter [type=checkbox]")]
-    .filter((box) => box.checked).map((box) => box.value)).add("violation");
-  const found = events.filter((event) => kinds.has(event.kind)
-    && wanted.every((word) => event.words.includes(word)));
-  body.innerHTML = found.slice(0, ROWS_MAX).map((event) =>
-    `<tr data-kind="${event.kind}" class="m-${event.mark}"><td><button type="button" data-key="${event.key}" data-at="${event.at}">${instant(event.at)}</button></td>`
-    + `<td>${escaped(event.who)}</td><td><i class="k-${event.mark}"></i>${escaped(event.what)}</td><td>${escaped(event.why)}</td></tr>`).join("");
-  byId("count").textContent = found.length > ROWS_MAX
-    ? `the first ${ROWS_MAX} of ${found.length}` : `${found.length} of ${events.length}`;
+  const kinds = new Set(
+    [...document.querySelectorAll("#filter [type=checkbox]")]
+      .filter((box) => box.checked)
+      .map((box) => box.value),
+  ).add("violation");
+  const found = events.filter(
+    (event) => kinds.has(event.kind) && wanted.every((word) => event.words.includes(word)),
+  );
+  body.innerHTML = found
+    .slice(0, ROWS_MAX)
+    .map(
+      (event) =>
+        `<tr data-kind="${event.kind}" class="m-${event.mark}"><td><button type="button" ` +
+        `data-key="${event.key}" data-at="${event.at}">${instant(event.at)}</button></td>` +
+        `<td>${escaped(event.who)}</td><td><i class="k-${event.mark}"></i>` +
+        `${escaped(event.what)}</td><td>${escaped(event.why)}</td></tr>`,
+    )
+    .join("");
+  byId("none").hidden = found.length > 0;
+  byId("count").textContent =
+    found.length > ROWS_MAX
+      ? `the first ${ROWS_MAX} of ${found.length}`
+      : `${found.length} of ${events.length}`;
 }
 byId("filter").addEventListener("input", fill);
 byId("filter").addEventListener("submit", (event) => event.preventDefault());
@@ -57,8 +72,10 @@ body.addEventListener("click", (event) => {
 });
 fill();
 
+document.body.classList.toggle("empty", run.nodes.length === 0);
 drawOverview();
-if (run.violation) ACTIONS.violation();
+// Not held, so that the pointer tells of other things at once.
+if (run.violation) showViolation(false);
 else showDetails(null, run.end_ns, false);
 draw();
 new ResizeObserver(() => {

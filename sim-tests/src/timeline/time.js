@@ -1,8 +1,14 @@
 // Times in words. Everything is in nanoseconds.
-const UNITS = [["s", 1e9], ["ms", 1e6], ["µs", 1e3], ["ns", 1]];
-const MINUTE = 60e9, HOUR = 60 * MINUTE;
+const UNITS = [
+  ["s", 1e9],
+  ["ms", 1e6],
+  ["µs", 1e3],
+  ["ns", 1],
+];
+const MINUTE = 60e9,
+  HOUR = 60 * MINUTE;
 
-const trimmed = (text) => text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
 
 // A length of time in the unit that suits it, to six digits.
 function duration(ns) {
@@ -12,16 +18,19 @@ function duration(ns) {
   return `${trimmed((ns / unit).toFixed(Math.max(0, 6 - whole)))} ${name}`;
 }
 
+// The same to two digits.
+const rough = (ns) => duration(Number(ns.toPrecision(2)));
+
 // Minutes and hours, for what is longer than a minute.
 function clock(ns) {
   const hours = Math.floor(ns / HOUR);
   const minutes = Math.floor((ns % HOUR) / MINUTE);
   const seconds = trimmed(((ns % MINUTE) / 1e9).toFixed(3));
-  return [
-    hours && `${hours} h`,
-    minutes && `${minutes} min`,
-    seconds !== "0" && `${seconds} s`,
-  ].filter(Boolean).join(" ") || "0 s";
+  return (
+    [hours && `${hours} h`, minutes && `${minutes} min`, seconds !== "0" && `${seconds} s`]
+      .filter(Boolean)
+      .join(" ") || "0 s"
+  );
 }
 
 // A point in time, to the nanosecond, as logs have it.
@@ -45,12 +54,13 @@ function ticks(from, to, least) {
   const step = tickStep(least);
   const places = Math.max(0, Math.ceil(-Math.log10(step / 1e9) - 1e-9));
   const long = to >= MINUTE && step < 1e9 ? 3 : 5;
-  let base = 0, label;
+  let base = 0,
+    label;
   if (places > long || (to < 1e9 && to - from > to / 10)) {
     const power = 10 ** Math.ceil(Math.log10(to - from));
     base = Math.max(0, Math.floor(from / power) * power);
     label = (t) => (base ? "+" : "") + duration(Math.abs(t - base));
-  } else if (to >= 2 * MINUTE && step >= 1e9) {
+  } else if (step >= MINUTE) {
     label = clock;
   } else {
     label = (t) => `${(t / 1e9).toFixed(places)} s`;

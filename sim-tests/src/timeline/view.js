@@ -1,12 +1,24 @@
 // The view: which part of the run is shown, and how the reader moves it.
-const plot = document.getElementById("plot"), overview = document.getElementById("overview");
+const plot = document.getElementById("plot"),
+  overview = document.getElementById("overview");
 const LEAST = 100;
-let view = { ...whole }, place = layout(1000), frame = null;
-let pinned = null, cursor = null, due = false;
+let view = { ...whole },
+  place = layout(1000),
+  frame = null;
+let pinned = null,
+  cursor = null,
+  due = false;
 
 function frameOf({ from, to }, { left, right }) {
   const scale = (right - left) / (to - from);
-  return { from, to, left, right, x: (t) => left + (t - from) * scale, t: (x) => from + (x - left) / scale };
+  return {
+    from,
+    to,
+    left,
+    right,
+    x: (t) => left + (t - from) * scale,
+    t: (x) => from + (x - left) / scale,
+  };
 }
 
 function draw() {
@@ -15,21 +27,35 @@ function draw() {
   frame = frameOf(view, place);
   const faults = drawFaults(frame, place);
   const adverts = drawAdverts(frame, place);
-  const lanes = place.lanes.map((lane, node) =>
-    `<g class="lane" data-node="${node}">${rect("ground", frame.left, frame.right, lane.top - 5, lane.bottom - lane.top + 10)}</g>`);
-  plot.innerHTML = `<svg width="${place.width}" height="${place.height}">${PATTERNS}`
-    + `<clipPath id="inside"><rect x="${place.left}" y="0" width="${place.right - place.left}" height="${place.height}"/></clipPath>`
-    + `${drawNames(place)}<g clip-path="url(#inside)">${lanes.join("")}${drawAxis(frame, place)}${faults.lanes}`
-    + `${drawConflictShade(frame, place)}${everyNode.map((node) => drawLane(frame, place, node)).join("")}`
-    + `${drawClient(frame, place)}${adverts.drawn}${faults.words}${drawViolation(frame, place)}`
-    + `<g id="cursor"></g></g>${run.nodes.length ? "" : label("name", 8, place.axis + 20, "This run has no nodes.")}</svg>`;
-  for (const mark of plot.querySelectorAll(`[data-k="${pinned ?? ""}"]`)) mark.classList.add("chosen");
+  const lanes = place.lanes.map(
+    (lane, node) =>
+      `<g class="lane" data-node="${node}">` +
+      `${rect("ground", frame.left, frame.right, lane.top - 5, lane.bottom - lane.top + 10)}</g>`,
+  );
+  plot.innerHTML =
+    `<svg width="${place.width}" height="${place.height}">${PATTERNS}` +
+    `<clipPath id="inside"><rect x="${place.left}" y="0" width="${place.right - place.left}" ` +
+    `height="${place.height}"/></clipPath>` +
+    `<g clip-path="url(#inside)">${lanes.join("")}${drawAxis(frame, place)}${faults.lanes}` +
+    `${drawConflictShade(frame, place)}${adverts.drawn}` +
+    `${everyNode.map((node) => drawLane(frame, place, node)).join("")}` +
+    `${drawClient(frame, place)}${faults.words}${drawViolation(frame, place)}` +
+    `<g id="cursor"></g></g>${drawNames(place)}</svg>`;
+  for (const mark of plot.querySelectorAll(`[data-k="${pinned ?? ""}"]`))
+    mark.classList.add("chosen");
   drawCursor();
   const width = view.to - view.from;
+  // No finer than what can be seen.
+  const grain = 10 ** Math.max(0, Math.floor(Math.log10(width)) - 3);
+  const seen = [Math.max(0, view.from), Math.min(END, view.to)].map(
+    (t) => Math.round(t / grain) * grain,
+  );
   document.getElementById("span").textContent =
-    `${instant(Math.max(0, view.from))} – ${instant(Math.min(END, view.to))} (${duration(width)})`;
-  document.getElementById("hint").textContent = adverts.note
-    || "Wheel or pinch: zoom. Drag: move. Keys: + − ← → 0, n and p for changes, v for the violation. A click holds the details.";
+    `${instant(seen[0])} – ${instant(seen[1])} (${duration(seen[1] - seen[0])})`;
+  document.getElementById("hint").textContent =
+    adverts.note ||
+    "Wheel or pinch: zoom. Drag: move. Keys: + − ← → 0, n and p for changes, v for the " +
+      "violation. A click holds the details.";
   document.getElementById("hint").classList.toggle("dense", Boolean(adverts.note));
   moveWindow();
 }
@@ -58,9 +84,9 @@ function pan(share) {
   show(view.from + by, view.to + by);
 }
 
-// Holds the details of one mark, and brings it into view.
-function choose(key, at) {
-  pinned = key;
+// Shows the details of one mark, holds them, and brings it into view.
+function choose(key, at, hold = true) {
+  pinned = hold ? key : null;
   cursor = at;
   const margin = (view.to - view.from) * 0.05;
   if (at < view.from + margin || at > view.to - margin) {
@@ -68,11 +94,13 @@ function choose(key, at) {
     show(at - half, at + half);
   }
   later();
-  showDetails(key, at, true);
+  showDetails(key, at, hold);
 }
 
 function step(way) {
-  let place = pinned?.startsWith("s") ? changes.findIndex((span) => `s${span.index}` === pinned) : -1;
+  let place = pinned?.startsWith("s")
+    ? changes.findIndex((span) => `s${span.index}` === pinned)
+    : -1;
   if (place >= 0) {
     place += way;
   } else {
@@ -84,6 +112,13 @@ function step(way) {
   if (span) choose(`s${span.index}`, span.from_ns);
 }
 
+function showViolation(hold) {
+  if (!run.violation) return;
+  const { from, to } = around(run.violation.at_ns);
+  show(from, to);
+  choose("v", run.violation.at_ns, hold);
+}
+
 const ACTIONS = {
   in: () => zoom(1 / 1.6),
   out: () => zoom(1.6),
@@ -92,25 +127,29 @@ const ACTIONS = {
   all: () => show(whole.from, whole.to),
   next: () => step(1),
   previous: () => step(-1),
-  violation: () => {
-    if (!run.violation) return;
-    const { from, to } = around(run.violation.at_ns);
-    show(from, to);
-    choose("v", run.violation.at_ns);
-  },
+  violation: () => showViolation(true),
   release: () => {
     pinned = null;
     later();
   },
 };
 const KEYS = {
-  "+": "in", "=": "in", "-": "out", ArrowLeft: "left", ArrowRight: "right", 0: "all",
-  n: "next", p: "previous", v: "violation", Escape: "release",
+  "+": "in",
+  "=": "in",
+  "-": "out",
+  ArrowLeft: "left",
+  ArrowRight: "right",
+  0: "all",
+  n: "next",
+  p: "previous",
+  v: "violation",
+  Escape: "release",
 };
 
 document.addEventListener("keydown", (event) => {
   const action = KEYS[event.key];
-  if (!action || event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input")) return;
+  if (!action || event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input"))
+    return;
   event.preventDefault();
   ACTIONS[action]();
 });
@@ -131,21 +170,33 @@ function drawCursor() {
   const text = instant(Math.max(0, Math.round(cursor)));
   const width = textWidth(text, BOLD) + 10;
   const start = Math.min(Math.max(x - width / 2, frame.left), frame.right - width);
-  group.innerHTML = `<path d="M${x.toFixed(1)},${place.axis + 18}V${place.height}"/>`
-    + `<rect x="${start.toFixed(1)}" y="${place.axis + 1}" width="${width.toFixed(1)}" height="17" rx="3"/>`
-    + label("", start + 5, place.axis + 13, text);
+  const onRed = cursor === run.violation?.at_ns;
+  group.innerHTML =
+    (onRed ? "" : `<path d="M${px(x)},${place.axis + 18}V${place.height}"/>`) +
+    `<rect x="${px(start)}" y="${place.axis + 1}" width="${px(width)}" height="17" rx="3"/>` +
+    label("", start + 5, place.axis + 13, text);
 }
 
 const xOf = (event) => event.clientX - plot.getBoundingClientRect().left;
+// No finer than a pixel is wide.
+function timeUnder(event) {
+  const grain =
+    10 ** Math.max(0, Math.floor(Math.log10((view.to - view.from) / (frame.right - frame.left))));
+  return Math.min(Math.max(Math.round(frame.t(xOf(event)) / grain) * grain, 0), run.end_ns);
+}
 const keyUnder = (event) =>
   document.elementFromPoint(event.clientX, event.clientY)?.closest("[data-k]")?.dataset.k ?? null;
 
-plot.addEventListener("wheel", (event) => {
-  event.preventDefault();
-  const sideways = event.shiftKey ? event.deltaY : event.deltaX;
-  if (Math.abs(sideways) > Math.abs(event.shiftKey ? 0 : event.deltaY)) pan(sideways / 800);
-  else zoom(Math.exp(Math.max(-1, Math.min(1, event.deltaY / 300))), frame.t(xOf(event)));
-}, { passive: false });
+plot.addEventListener(
+  "wheel",
+  (event) => {
+    event.preventDefault();
+    const sideways = event.shiftKey ? event.deltaY : event.deltaX;
+    if (Math.abs(sideways) > Math.abs(event.shiftKey ? 0 : event.deltaY)) pan(sideways / 800);
+    else zoom(Math.exp(Math.max(-1, Math.min(1, event.deltaY / 300))), frame.t(xOf(event)));
+  },
+  { passive: false },
+);
 
 // Fingers and buttons that are down, each with the time it holds.
 const held = new Map();
@@ -159,7 +210,7 @@ plot.addEventListener("pointerdown", (event) => {
 plot.addEventListener("pointermove", (event) => {
   const mine = held.get(event.pointerId);
   if (!mine) {
-    cursor = Math.min(Math.max(frame.t(xOf(event)), 0), run.end_ns);
+    cursor = timeUnder(event);
     drawCursor();
     if (!pinned) showDetails(keyUnder(event), cursor, false);
     return;
@@ -185,7 +236,7 @@ function letGo(event) {
   plot.classList.remove("dragged");
   if (event.type === "pointerup" && travelled <= 4 && held.size === 0) {
     pinned = keyUnder(event);
-    cursor = Math.min(Math.max(frame.t(xOf(event)), 0), run.end_ns);
+    cursor = timeUnder(event);
     showDetails(pinned, cursor, Boolean(pinned));
     later();
   }
@@ -204,21 +255,37 @@ function drawOverview() {
   const wide = layout(Math.max(plot.clientWidth, 280));
   small = frameOf(whole, wide);
   const height = Math.max(run.nodes.length, 1) * 7 + 4;
-  const rows = everyNode.map((node) => inView(small, statesOf[node], (span) => STRENGTH[span.state]).map((band) =>
-    rect(`k-${band.span.state}`, band.x0, band.x1, node * 7 + 3, 5)).join(""));
-  const twice = inView(small, conflicts).map(({ x0, x1 }) => rect("shade strong", x0, Math.max(x1, x0 + 2), 0, height));
-  const broken = run.violation ? rect("broken", small.x(run.violation.at_ns) - 1, small.x(run.violation.at_ns) + 1, 0, height) : "";
-  overview.innerHTML = `<svg width="${wide.width}" height="${height}">${rows.join("")}${twice.join("")}${broken}`
-    + `<path id="outside"/><rect id="window" y="0.5" height="${height - 1}" rx="2"/></svg>`;
+  const rows = everyNode.flatMap((node) => {
+    const bands = inView(small, statesOf[node], (span) => STRENGTH[span.state]);
+    return Object.keys(HEIGHT).map((state) => {
+      const own = bands.filter(({ span }) => span.state === state);
+      return strips(`k-${state}`, own, node * 7 + 3, 5);
+    });
+  });
+  const shared = inView(small, twice).map(({ x0, x1 }) =>
+    rect("shade strong", x0, Math.max(x1, x0 + 2), 0, height),
+  );
+  const broken = run.violation
+    ? rect("broken", small.x(run.violation.at_ns) - 1, small.x(run.violation.at_ns) + 1, 0, height)
+    : "";
+  overview.innerHTML =
+    `<svg width="${wide.width}" height="${height}">${rows.join("")}${shared.join("")}${broken}` +
+    `<path id="outside"/><rect id="window" y="0.5" height="${height - 1}" rx="2"/></svg>`;
+  moveWindow();
 }
 function moveWindow() {
   const frameBox = document.getElementById("window");
   if (!frameBox || !small) return;
-  const x0 = small.x(view.from), width = Math.max(small.x(view.to) - x0, 3);
+  const x0 = small.x(view.from),
+    width = Math.max(small.x(view.to) - x0, 3);
   frameBox.setAttribute("x", x0);
   frameBox.setAttribute("width", width);
-  document.getElementById("outside").setAttribute("d",
-    `M${small.left},0H${x0}V999H${small.left}zM${x0 + width},0H${small.right}V999H${x0 + width}z`);
+  document
+    .getElementById("outside")
+    .setAttribute(
+      "d",
+      `M${small.left},0H${x0}V999H${small.left}zM${x0 + width},0H${small.right}V999H${x0 + width}z`,
+    );
 }
 overview.addEventListener("pointerdown", (event) => {
   overview.setPointerCapture(event.pointerId);
@@ -232,5 +299,9 @@ overview.addEventListener("pointermove", (event) => {
 });
 
 const hatch = (name, more) =>
-  `<pattern id="${name}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect class="${name}-ground" width="6" height="6"/><path class="${name}-lines" d="M0,0V6${more}"/></pattern>`;
-const PATTERNS = `<defs>${hatch("paused", "")}${hatch("down", "M0,0H6")}${hatch("twice", "")}${hatch("deaf", "")}</defs>`;
+  `<pattern id="${name}" width="6" height="6" patternUnits="userSpaceOnUse" ` +
+  `patternTransform="rotate(45)"><rect class="${name}-ground" width="6" height="6"/>` +
+  `<path class="${name}-lines" d="M0,0V6${more}"/></pattern>`;
+const PATTERNS =
+  `<defs>${hatch("paused", "")}${hatch("down", "M0,0H6")}` +
+  `${hatch("twice", "")}${hatch("deaf", "")}</defs>`;
