@@ -202,6 +202,11 @@ pub enum Change {
         /// Whether it does.
         preempt: bool,
     },
+    /// The protocol version.
+    Version {
+        /// 2 or 3.
+        version: u8,
+    },
     /// The last VIP is left out, or there again.
     FewerVips {
         /// Whether it is left out.

@@ -237,7 +237,7 @@ impl Scenario {
     #[must_use]
     pub fn config(&self, node: NodeId, changes: &Changes) -> RouterConfig {
         let spec = &self.nodes[node.index()];
-        let version = match spec.version.unwrap_or(self.version) {
+        let version = match changes.version.or(spec.version).unwrap_or(self.version) {
             2 => Version::V2,
             _ => Version::V3,
         };
@@ -305,6 +305,7 @@ fn check(weight: i16) -> TrackConfig {
 pub struct Changes {
     priority: Option<u8>,
     preempt: Option<bool>,
+    version: Option<u8>,
     fewer_vips: bool,
 }
 
@@ -315,6 +316,7 @@ impl Changes {
             Change::Nothing => {}
             Change::Priority { priority } => self.priority = Some(priority),
             Change::Preempt { preempt } => self.preempt = Some(preempt),
+            Change::Version { version } => self.version = Some(version),
             Change::FewerVips { fewer } => self.fewer_vips = fewer,
         }
     }
