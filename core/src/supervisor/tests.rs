@@ -5,6 +5,7 @@
 mod election;
 mod hooks;
 mod kernel;
+mod late;
 mod node;
 mod receive;
 mod table;

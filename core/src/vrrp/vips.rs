@@ -233,11 +233,11 @@ impl Vips {
         result: Result<(), AddressError>,
         news: &mut Vec<VipNews>,
     ) {
-        let (index, wanted) = (self.index, self.wanted.is_some());
-        let is_this = |entry: &&mut Entry| {
+        let index = self.index;
+        let is_this = |(entry, _): &(&mut Entry, bool)| {
             entry.in_flight.is_some_and(|(g, _)| g == generation || mutated!(OldResultsCounted))
         };
-        let Some(entry) = self.entries.iter_mut().chain(&mut self.leaving).find(is_this) else {
+        let Some((entry, wanted)) = self.all().find(is_this) else {
             return;
         };
         let Some((_, operation)) = entry.in_flight.take() else {
@@ -248,7 +248,10 @@ impl Vips {
             (AddressOperation::Add(_), Ok(())) => {
                 entry.present = true;
                 entry.refused = false;
-                news.push(VipNews::Acquired(entry.vip));
+                // What came too late is removed, and nobody may hear of it.
+                if wanted {
+                    news.push(VipNews::Acquired(entry.vip));
+                }
             }
             // First adds are exclusive: what is there may be our own, or somebody's without lease.
             (AddressOperation::Add(_), Err(AddressError::Exists)) if !mutated!(ExistsRefused) => {
@@ -259,7 +262,9 @@ impl Vips {
                 entry.present = true;
                 entry.refused = false;
                 entry.renew = !mutated!(ExistsNotConverted);
-                news.push(VipNews::Acquired(entry.vip));
+                if wanted {
+                    news.push(VipNews::Acquired(entry.vip));
+                }
             }
             (AddressOperation::Renew(_), Ok(())) => {}
             (AddressOperation::Add(_) | AddressOperation::Renew(_), Err(error)) => {
@@ -362,6 +367,13 @@ impl Vips {
                 None => {}
             }
         }
+    }
+
+    /// Every entry, and whether its VIP is wanted on the interface.
+    fn all(&mut self) -> impl Iterator<Item = (&mut Entry, bool)> {
+        let wanted = self.wanted.is_some();
+        let listed = self.entries.iter_mut().map(move |entry| (entry, wanted));
+        listed.chain(self.leaving.iter_mut().map(|entry| (entry, false)))
     }
 
     fn is_held(&self, vip: Vip) -> bool {
