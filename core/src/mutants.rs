@@ -53,6 +53,10 @@ macro_rules! mutants {
 }
 
 mutants! {
+    /// A VIP that can't be renewed is taken for gone, and stays when the router steps down.
+    RefusedRenewalForgotten = "refused_renewal_forgotten",
+    /// A MASTER answers a lesser advert before it has read the others.
+    AnsweredBeforeAllIsRead = "answered_before_all_is_read",
     /// A BACKUP never replaces a lesser MASTER, though it is to preempt.
     PreemptIgnored = "preempt_ignored",
     /// A BACKUP replaces a lesser MASTER, though it is not to preempt.

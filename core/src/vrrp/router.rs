@@ -213,6 +213,7 @@ impl VirtualRouter {
                 let farewell = backup.farewell.map_or(Instant::MAX, |farewell| farewell.send_by);
                 backup.promote_at().min(farewell)
             }
+            State::Master(master) if master.owed.is_due() => Instant::ZERO,
             State::Master(master) => {
                 master.advertise_at.min(master.retry_at.unwrap_or(Instant::MAX))
             }

@@ -105,8 +105,25 @@ pub(super) struct Master {
     pub(super) lease_until: Instant,
     /// Adverts sent before this don't renew.
     pub(super) renew_at: Instant,
+    /// What lesser MASTERs heard in this turn are to be answered.
+    pub(super) owed: Owed,
     /// A lesser MASTER doesn't hear us.
     pub(super) is_dual: bool,
     /// A claim of a VIP by another is answered from then on.
     pub(super) reclaim_at: Instant,
+}
+
+/// What a MASTER owes to lesser ones, at the end of the turn in which it heard them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Owed {
+    /// An advert.
+    pub(super) assert: bool,
+    /// An announcement of the VIPs.
+    pub(super) announce: bool,
+}
+
+impl Owed {
+    pub(super) fn is_due(self) -> bool {
+        self.assert || self.announce
+    }
 }

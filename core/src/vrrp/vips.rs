@@ -268,7 +268,10 @@ impl Vips {
             }
             (AddressOperation::Renew(_), Ok(())) => {}
             (AddressOperation::Add(_) | AddressOperation::Renew(_), Err(error)) => {
-                entry.present = false;
+                // What can't be renewed may still be there, and is ours to remove.
+                let there = index.and_then(|index| kernel.interfaces.find(index, entry.vip));
+                entry.present =
+                    there.is_some_and(|address| address.ours) && !mutated!(RefusedRenewalForgotten);
                 if wanted {
                     entry.refused = true;
                     entry.retry_at = Some(Instant::MAX);

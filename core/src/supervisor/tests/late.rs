@@ -8,7 +8,7 @@ use crate::io::{
 };
 use crate::time::Duration;
 use crate::vrrp::RouterConfig;
-use crate::vrrp::StateName::{Backup, Master};
+use crate::vrrp::StateName::{Backup, Initialize, Master};
 
 /// One turn whose outputs the host doesn't act upon.
 fn turn(node: &mut Node) -> Vec<Output> {
@@ -120,4 +120,30 @@ fn an_add_that_ends_after_its_vip_has_left_the_file_is_undone_and_not_announced(
     let outputs = turn(&mut node);
     assert_eq!(node.state(), Master);
     assert_removed_in_silence(&mut node, outputs);
+}
+
+#[test]
+fn a_master_that_wakes_up_answers_a_lesser_one_only_if_no_better_one_follows() {
+    let mut node = Node::start(vec![config(100)]);
+    node.run(Duration::from_secs(10));
+    assert_eq!(node.state(), Master);
+    let socket = *node.sockets.last().expect("an open socket");
+    let from = node.log.len();
+    for advert in [advert(LOW, 50), advert(HIGH, 200)] {
+        node.inbox.packets.push_back((socket, node.now, advert.packet()));
+    }
+    node.turns();
+    assert_eq!(node.state(), Backup);
+    assert_eq!(node.words_since(from), ["remove", "advert 100"], "the farewell, and no answer");
+}
+
+#[test]
+fn a_vip_that_cannot_be_renewed_is_removed_when_the_router_steps_down() {
+    let mut node = Node::start(vec![config(100)]);
+    node.run(Duration::from_secs(10));
+    node.refuse.insert(ip(VIP), AddressError::Denied);
+    node.run(Duration::from_millis(1_000));
+    assert_eq!(node.state(), Initialize);
+    let removals = node.words_since(0).iter().filter(|word| *word == "remove").count();
+    assert!(removals > 0, "it is asked to go");
 }

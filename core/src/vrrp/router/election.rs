@@ -226,23 +226,39 @@ impl VirtualRouter {
             return;
         }
         let answer = self.assertions.heard(ctx.now, self.config.interval, heard.source);
-        if answer.assert {
-            self.send(ctx, AdvertPriority::Of(self.priority), self.config.interval);
-        }
-        if answer.announce && !mutated!(AnswerUnannounced) {
-            self.announce(ctx, self.vips.held().collect());
-        }
         let State::Master(master) = &mut self.state else {
             return;
         };
+        master.owed.assert |= answer.assert;
+        master.owed.announce |= answer.announce;
+        if mutated!(AnsweredBeforeAllIsRead) {
+            self.send_answer(ctx);
+            return;
+        }
         if answer.deaf && !master.is_dual {
             master.is_dual = true;
             self.event(ctx, EventKind::DualMaster(heard.source));
         }
     }
 
-    /// The master-down timer, the advert timer, and the farewell.
+    /// Answers lesser MASTERs, once all that lay unread has been read: a better one may have been
+    /// among it, and then there is nothing to assert.
+    fn send_answer(&mut self, ctx: &mut Context<'_>) {
+        let State::Master(master) = &mut self.state else {
+            return;
+        };
+        let owed = std::mem::take(&mut master.owed);
+        if owed.assert {
+            self.send(ctx, AdvertPriority::Of(self.priority), self.config.interval);
+        }
+        if owed.announce && !mutated!(AnswerUnannounced) {
+            self.announce(ctx, self.vips.held().collect());
+        }
+    }
+
+    /// Answers, the master-down timer, the advert timer, and the farewell.
     pub(super) fn handle_election_timeout(&mut self, ctx: &mut Context<'_>) {
+        self.send_answer(ctx);
         self.send_farewell_if_due(ctx);
         let grid = self.next_on_grid(ctx.now);
         match &mut self.state {

@@ -6,7 +6,7 @@ use crate::io::Lifetime;
 use crate::vrrp::announcing::Announcing;
 use crate::vrrp::assertion::Assertions;
 use crate::vrrp::hooks::Change;
-use crate::vrrp::state::{Backup, Master, State};
+use crate::vrrp::state::{Backup, Master, Owed, State};
 use crate::vrrp::{AdvertPriority, Lease, StateName};
 
 impl VirtualRouter {
@@ -76,6 +76,7 @@ impl VirtualRouter {
             sent: None,
             lease_until: ctx.now + Lease::of(self.config.interval).duration(),
             renew_at: ctx.now,
+            owed: Owed::default(),
             is_dual: false,
             reclaim_at: ctx.now,
         };
