@@ -156,6 +156,8 @@ impl Host {
             && let Some((_, operation)) = self.process.operations.pop_front()
         {
             let completion = match operation {
+                // Whoever can't be told of changes can't be told of everything either.
+                Operation::Dump if self.troubles.loses_events => Completion::Dump(None),
                 Operation::Dump => Completion::Dump(Some(self.kernel.snapshot())),
                 Operation::Address(request) => {
                     let result = self.kernel.operate(now, &request);

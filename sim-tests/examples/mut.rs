@@ -17,7 +17,9 @@ fn main() {
                     let found = mutants::with(Some(m), || {
                         for seed in 0..n {
                             let sc = swarm::scenario(seed);
-                            if let Some(v) = sweep::run(&sc).violation {
+                            if let Some(v) = sweep::run(&sc).violation
+                                && mutants::with(None, || sweep::run(&sc).violation.is_none())
+                            {
                                 let t2 = std::time::SystemTime::now();
                                 let sh = shrink::shrink(&sc, v.id);
                                 return Some((

@@ -418,8 +418,8 @@ impl<'s, O: Observer> Des<'s, O> {
             u64::try_from(fault).unwrap_or(0),
             sent,
         );
-        let frame = stranger::frame(self.scenario, wrong, chosen);
         for to in self.scenario.ids() {
+            let frame = stranger::frame(self.scenario, to, wrong, chosen);
             self.net.fly(at, to, None, frame);
         }
     }

@@ -184,6 +184,8 @@ pub enum Wrong {
     Checksum,
     /// The type: not an advertisement.
     Type,
+    /// The way: to one node's own address, from one that is no peer.
+    Way,
 }
 
 /// What is different in a file that is read again.
@@ -243,6 +245,36 @@ impl FaultKind {
             | Self::CheckFails { node }
             | Self::HookHangs { node, .. }
             | Self::Reload { node, .. } => Some(*node),
+        }
+    }
+
+    /// Lets it happen to another node, if it happens to one.
+    pub fn move_to(&mut self, place: NodeId) {
+        match self {
+            Self::CutOneWay { .. }
+            | Self::CutPair { .. }
+            | Self::Split { .. }
+            | Self::Slow { .. }
+            | Self::Noise { .. }
+            | Self::Stranger { .. } => {}
+            Self::Isolate { node }
+            | Self::Stop { node }
+            | Self::Kill { node }
+            | Self::PowerLoss { node }
+            | Self::Pause { node }
+            | Self::LinkDown { node }
+            | Self::InterfaceGone { node }
+            | Self::NoAddress { node }
+            | Self::Refuse { node, .. }
+            | Self::SlowKernel { node, .. }
+            | Self::LostEvents { node }
+            | Self::VipTaken { node }
+            | Self::VipForeign { node }
+            | Self::SendFails { node }
+            | Self::SocketFails { node }
+            | Self::CheckFails { node }
+            | Self::HookHangs { node, .. }
+            | Self::Reload { node, .. } => *node = place,
         }
     }
 

@@ -13,8 +13,8 @@ use openproxy_io_sim::clock::SimTime;
 
 use crate::judge::Facts;
 
-pub use kernel::{k2_foreign, k2_leftovers, k4, k5_only_held, k8_released};
-pub use pause::{p2, p3, p4};
+pub use kernel::{k2_foreign, k2_leftovers, k4, k5_after_hook, k5_only_held, k8_released};
+pub use pause::{p2, p3, p3_grid, p4};
 pub use vrrp_liveness::l3;
 pub use vrrp_safety::{
     Print, v2_heard, v3_silent, v4_one_zero, v4_silent, v5, v6, v7, v8_owner, v8_sent, v9, v10,
@@ -75,6 +75,10 @@ pub enum Bounded {
     Ended,
     /// A crash of the MASTER: L4.
     Succeeded,
+    /// Adverts that can't be sent: K1.
+    Fenced,
+    /// A check that fails: V3.
+    Checked,
     /// The calm after the faults: L1, L2.
     Settled,
 }
@@ -84,7 +88,7 @@ pub const BOUNDED: usize = Bounded::ALL.len();
 
 impl Bounded {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Vips,
         Self::Masters,
         Self::Lease,
@@ -92,6 +96,8 @@ impl Bounded {
         Self::Reannounced,
         Self::Ended,
         Self::Succeeded,
+        Self::Fenced,
+        Self::Checked,
         Self::Settled,
     ];
 }
@@ -111,6 +117,8 @@ pub fn ask(bounded: Bounded, facts: &Facts<'_>, node: NodeId, at: SimTime) -> Ve
         Bounded::Reannounced => kernel::k6(facts, node, at),
         Bounded::Ended => kernel::k8_in_time(facts, node),
         Bounded::Succeeded => vrrp_liveness::l4(facts, at),
+        Bounded::Fenced => kernel::k1_fenced(facts, node, at),
+        Bounded::Checked => vrrp_safety::v3_checked(facts, node),
         Bounded::Settled => vrrp_liveness::l1(facts).and_then(|()| vrrp_liveness::l2(facts)),
     }
 }

@@ -135,7 +135,7 @@ fn spec(dice: Dice, version: u8, interval: u64, node: u64) -> NodeSpec {
     let has_hooks = is_slow && dice.roll(Topic::Hooks, 0, 8) == 0;
     let has_checks = is_slow && dice.roll(Topic::Checks, 0, 8) == 0;
     let is_mixed = version == 3 && dice.roll(Topic::MixedIntervals, 0, 8) == 0;
-    let factor = [1, 2, 5, 20][index(dice.roll(Topic::MixedIntervals, 1 + node, 4))];
+    let factor = [1, 2, 5, 40][index(dice.roll(Topic::MixedIntervals, 1 + node, 4))];
     let centis = u16::try_from(interval / 10_000_000 * factor).ok().filter(|it| *it <= 4_095);
     let starts_together = dice.roll(Topic::Starts, 0, 2) == 0;
     let starts_at =

@@ -21,6 +21,17 @@ pub(super) fn k1(facts: &Facts<'_>, id: NodeId) -> Verdict {
     Ok(())
 }
 
+/// A MASTER that can't send loses its VIPs with their lease: only an advert that was sent renews it.
+pub(super) fn k1_fenced(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    let Some(since) = node.mute_since else { return Ok(()) };
+    // One that has been promoted since has a lease of its own.
+    if node.ours != 0 && node.ours_since.0 < since && node.state_since < since {
+        return broken(Id::K1, id, format!("can't send since {since}, keeps its VIPs at {at}"));
+    }
+    Ok(())
+}
+
 /// No advert before the VIPs that an earlier process left are gone; an owner takes them over.
 ///
 /// # Errors
@@ -40,8 +51,8 @@ pub fn k2_leftovers(facts: &Facts<'_>, id: NodeId, priority: AdvertPriority) -> 
 ///
 /// # Errors
 /// If it is.
-pub fn k2_foreign(facts: &Facts<'_>, id: NodeId, gone: &Address, cause: Cause) -> Verdict {
-    if cause == Cause::Process && !gone.ours && !facts.vips.contains(&gone.ip) {
+pub fn k2_foreign(id: NodeId, gone: &Address, cause: Cause) -> Verdict {
+    if cause == Cause::Process && !gone.ours {
         return broken(Id::K2, id, format!("removes {}, which isn't ours", gone.ip));
     }
     Ok(())
@@ -74,11 +85,22 @@ pub fn k4(id: NodeId, ours: u8) -> Verdict {
 /// If somebody else does, or something else.
 pub fn k5_only_held(facts: &Facts<'_>, id: NodeId, announced: u8) -> Verdict {
     let node = facts.node(id);
-    if node.state == StateName::Master && node.ours & announced == announced {
+    if node.state == StateName::Master && node.present & announced == announced {
         return Ok(());
     }
-    let text = format!("{} announces {announced:b}, holds {:b}", node.state, node.ours);
+    let text = format!("{} announces {announced:b}, holds {:b}", node.state, node.present);
     broken(Id::K5, id, text)
+}
+
+/// The VIPs wait for the promote hook.
+///
+/// # Errors
+/// If they don't.
+pub fn k5_after_hook(facts: &Facts<'_>, id: NodeId) -> Verdict {
+    if facts.node(id).up && facts.node(id).gate_closed {
+        return broken(Id::K5, id, "a VIP comes while the promote hook runs");
+    }
+    Ok(())
 }
 
 /// A VIP is announced within 10 ms of its coming.

@@ -1,6 +1,6 @@
 //! P: stopped processes, late wake-ups, and reloads. P1 is a case of V5, found there.
 
-use openproxy_core::vrrp::StateName;
+use openproxy_core::vrrp::{Lease, StateName};
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
 
@@ -18,7 +18,39 @@ pub fn p2(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     if reads && node.state == StateName::Master && node.changed_at != at {
         return broken(Id::P2, id, "goes on as MASTER, with the advert of a better one unread");
     }
+    let lease = node.config.as_ref().filter(|config| config.lease);
+    let lease = lease.map(|config| Lease::of(config.interval).duration());
+    let has_lapsed = lease.is_some_and(|lease| node.paused_for > lease + facts.drift(lease));
+    if node.resumed_at == Some(at) && node.state == StateName::Master && has_lapsed {
+        return broken(Id::P2, id, "goes on as MASTER, though its lease is over");
+    }
     Ok(())
+}
+
+/// Adverts are on the router's grid, however late the one before was; but for the one that is late
+/// itself, and answers.
+///
+/// # Errors
+/// If one is off it.
+pub fn p3_grid(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    let spec = &facts.scenario.nodes[id.index()];
+    let Some(config) = &node.config else { return Ok(()) };
+    let is_plain = node.state == StateName::Master
+        && node.state_since < at
+        && node.provoked_in_turn == 0
+        && node.ailed_until == SimTime::ZERO
+        && node.changed_at < node.state_since;
+    if !is_plain || spec.drift_ppm != 0 || facts.scenario.coarse_timers {
+        return Ok(());
+    }
+    let interval = config.interval.nanos();
+    let phase = (at.0 - node.booted_at.0) % interval;
+    let is_late = node.resumed_at == Some(at) && node.sent_at != Some(at);
+    if is_late || phase == interval / 256 * u64::from(config.key.vrid.get()) {
+        return Ok(());
+    }
+    broken(Id::P3, id, format!("an advert {phase} ns into its interval of {interval} ns"))
 }
 
 /// A late wake-up sends one advert, not all that were missed.

@@ -11,7 +11,7 @@ use openproxy_io_sim::clock::SimTime;
 use openproxy_io_sim::kernel::Cause;
 
 use super::{Id, Verdict, broken, k4};
-use crate::judge::Facts;
+use crate::judge::{Facts, Heard};
 
 /// A VIP of ours is on the interface exactly while the router is MASTER, but for R after a change.
 pub(super) fn v1(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
@@ -136,36 +136,72 @@ pub fn v4_one_zero(facts: &Facts<'_>, id: NodeId) -> Verdict {
 /// If it comes too soon.
 pub fn v5(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     let node = facts.node(id);
-    let (Some(heard), Some(config)) = (node.respected, &node.config) else {
-        return Ok(());
-    };
-    if node.changed_at > heard.at || config.priority.is_owner() {
+    let Some(config) = &node.config else { return Ok(()) };
+    if config.priority.is_owner() {
         return Ok(());
     }
     let own = config.interval.duration();
+    // Who has heard nothing yet waits from its start, as if an advert had come then.
+    let silence = Heard { at: node.state_since, from: id, priority: 255, interval: own };
+    let heard = node.respected.unwrap_or(silence);
     // Beyond ten times our own, an interval needs to be heard twice before it is believed.
-    let believed =
-        if heard.interval <= own * 10 { heard.interval } else { heard.interval.min(own) };
+    let is_plain = heard.interval <= own * 10;
+    let believed = if is_plain { heard.interval } else { own };
     let down = believed * 3 + facts.skew(id, believed);
+    let tolerance = facts.drift(down);
     let mut earliest = heard.at + down;
     if let Some(released_at) = node.released_at {
         earliest = earliest.min(released_at + facts.skew(id, believed.min(own)));
     }
-    let tolerance = facts.drift(down);
-    if at + tolerance >= earliest {
+    if at + tolerance < earliest && node.changed_at <= heard.at {
+        let invariant = if node.resumed_at == Some(at) {
+            Id::P1
+        } else if heard.priority < node.priority.get() {
+            Id::V12
+        } else if believed > own {
+            Id::V11
+        } else {
+            Id::V5
+        };
+        let text = format!("takes over at {at}; {} advertised at {}", heard.from, heard.at);
+        return broken(invariant, id, format!("{text}, so not before {earliest}"));
+    }
+    // It may come later by a greater skew, and after a pause; by nothing else.
+    let latest = heard.at + believed * 3 + facts.skew_max().max(believed);
+    let latest = latest.max(node.resumed_at.unwrap_or(SimTime::ZERO)) + tolerance * 2;
+    if at > latest && is_plain && node.resumed_at.is_none_or(|resumed| resumed <= at) {
+        let text = format!("takes over at {at}; {} advertised at {}", heard.from, heard.at);
+        return broken(Id::L4, id, format!("{text}, so not after {latest}"));
+    }
+    Ok(())
+}
+
+/// A check that fails keeps a router from being MASTER, or lowers its priority.
+pub(super) fn v3_checked(facts: &Facts<'_>, id: NodeId) -> Verdict {
+    let node = facts.node(id);
+    let (Some(weight), Some(config)) =
+        (facts.scenario.nodes[id.index()].check_weight, &node.config)
+    else {
+        return Ok(());
+    };
+    let since = node.check_fails_since.filter(|since| node.started_at < *since);
+    let was_stopped = node.paused_at.is_some() || node.resumed_at > since;
+    if !node.up || since.is_none() || was_stopped || node.asked_at.is_some() {
         return Ok(());
     }
-    let invariant = if node.resumed_at == Some(at) {
-        Id::P1
-    } else if heard.priority < node.priority.get() {
-        Id::V12
-    } else if believed > own {
-        Id::V11
-    } else {
-        Id::V5
-    };
-    let text = format!("takes over at {at}; {} advertised at {}", heard.from, heard.at);
-    broken(invariant, id, format!("{text}, so not before {earliest}"))
+    if weight == 0 {
+        return match node.state {
+            StateName::Initialize => Ok(()),
+            StateName::Backup | StateName::Master => {
+                broken(Id::V3, id, format!("{} with a failed check of weight 0", node.state))
+            }
+        };
+    }
+    let expected = config.priority.weighted(i32::from(weight));
+    if node.priority == expected {
+        return Ok(());
+    }
+    broken(Id::V3, id, format!("priority {} with a failed check, not {expected}", node.priority))
 }
 
 /// Adverts are no more than the interval, the promotion and what was heard ask for.

@@ -7,7 +7,7 @@ use openproxy_core::event::Reason;
 use openproxy_core::vrrp::{Lease, Preempt, Priority, RouterConfig, StateName, Version, skew_time};
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
-use openproxy_io_sim::kernel::Cause;
+use openproxy_io_sim::kernel::{Cause, RefusedOperation};
 use openproxy_io_sim::lan::Lan;
 
 use crate::fault::{FaultKind, apply_to_lan};
@@ -75,7 +75,9 @@ pub struct Node {
     pub state_since: SimTime,
     /// VIPs of ours in its kernel, one bit each.
     pub ours: u8,
-    /// When that last changed, and who did it.
+    /// VIPs in its kernel, whoever put them there.
+    pub present: u8,
+    /// When that of ours last changed, and who did it.
     pub ours_since: (SimTime, Cause),
     /// VIPs that lay there when the process began, and have not gone since.
     pub leftover: u8,
@@ -85,8 +87,22 @@ pub struct Node {
     pub in_part: bool,
     /// Faults that make the kernel or the network of the machine fail: how many are active.
     pub ailments: u32,
-    /// When the last of them ended.
+    /// Until when what they left excuses a router that is out of step.
     pub ailed_until: SimTime,
+    /// Since when adverts can't be sent.
+    pub mute_since: Option<SimTime>,
+    /// Since when its check fails.
+    pub check_fails_since: Option<SimTime>,
+    /// Its promote hook runs, and the VIPs wait for it.
+    pub gate_closed: bool,
+    /// How long it was last stopped.
+    pub paused_for: Duration,
+    /// When its machine was started.
+    pub booted_at: SimTime,
+    /// When it last sent an advert as MASTER.
+    pub sent_at: Option<SimTime>,
+    /// Since when it has heard a lesser MASTER.
+    pub lesser_since: Option<SimTime>,
     /// Its cable is in, its interface and its address are there.
     pub cut_off: u32,
     /// The last advert that it had to respect, if any since its process began.
@@ -326,13 +342,8 @@ impl<'s> Facts<'s> {
     pub fn settling(&self) -> Duration {
         let mut bound = self.interval_max * 3 + self.skew_max() + self.delay_max * 2;
         bound += self.kernel_bound();
-        let mut ails = false;
-        for fault in &self.scenario.faults {
-            ails |= is_ailment(&fault.kind);
-        }
-        if ails {
-            bound += BACK_OFF_MAX;
-        }
+        let recoveries = self.scenario.faults.iter().filter_map(|fault| recovery(&fault.kind));
+        bound += recoveries.max().unwrap_or_default();
         if self.scenario.nodes.iter().any(|node| node.check_weight.is_some()) {
             bound += CHECK_INTERVAL * 5;
         }
@@ -383,9 +394,15 @@ impl<'s> Facts<'s> {
         }
         let Some(node) = kind.node() else { return };
         let node = &mut self.nodes[node.index()];
-        if is_ailment(kind) {
+        if let Some(recovery) = recovery(kind) {
             step(&mut node.ailments);
-            node.ailed_until = at;
+            node.ailed_until = node.ailed_until.max(at + recovery);
+        }
+        match kind {
+            FaultKind::SendFails { .. } => node.mute_since = begins.then_some(at),
+            FaultKind::CheckFails { .. } => node.check_fails_since = begins.then_some(at),
+            FaultKind::PowerLoss { .. } => node.booted_at = at,
+            _ => {}
         }
         if let FaultKind::LinkDown { .. }
         | FaultKind::InterfaceGone { .. }
@@ -398,18 +415,20 @@ impl<'s> Facts<'s> {
     }
 }
 
-/// What makes a machine's kernel or sockets fail, so that its router may be out of step for a while.
-#[must_use]
-pub(super) fn is_ailment(kind: &FaultKind) -> bool {
-    matches!(
-        kind,
-        FaultKind::Refuse { .. }
-            | FaultKind::LostEvents { .. }
-            | FaultKind::SendFails { .. }
-            | FaultKind::SocketFails { .. }
-            | FaultKind::VipForeign { .. }
-            | FaultKind::HookHangs { .. }
-    )
+/// What makes a machine's kernel or sockets fail: how long its router may be out of step afterwards.
+pub(super) fn recovery(kind: &FaultKind) -> Option<Duration> {
+    match kind {
+        FaultKind::Refuse { operation: RefusedOperation::Remove, .. } => {
+            Some(Duration::from_millis(1_500))
+        }
+        FaultKind::Refuse { .. } => Some(BACK_OFF_MAX),
+        FaultKind::LostEvents { .. }
+        | FaultKind::SendFails { .. }
+        | FaultKind::SocketFails { .. }
+        | FaultKind::VipForeign { .. } => Some(Duration::from_secs(3)),
+        FaultKind::HookHangs { .. } => Some(HOOK_TIMEOUT * 3),
+        _ => None,
+    }
 }
 
 impl Node {
@@ -428,12 +447,20 @@ impl Node {
             state: StateName::Initialize,
             state_since: SimTime::ZERO,
             ours: 0,
+            present: 0,
             ours_since: (SimTime::ZERO, Cause::Process),
             leftover: 0,
             announced_at: None,
             in_part: false,
             ailments: 0,
             ailed_until: SimTime::ZERO,
+            mute_since: None,
+            check_fails_since: None,
+            gate_closed: false,
+            paused_for: Duration::ZERO,
+            booted_at: SimTime::ZERO,
+            sent_at: None,
+            lesser_since: None,
             cut_off: 0,
             respected: None,
             last_positive: None,
@@ -454,8 +481,7 @@ impl Node {
     /// Whether faults on its machine, now or a while ago, excuse a router that is out of step.
     #[must_use]
     pub fn is_ailing(&self, at: SimTime) -> bool {
-        self.ailments > 0
-            || self.ailed_until > SimTime::ZERO && at.since(self.ailed_until) < BACK_OFF_MAX
+        self.ailments > 0 || at < self.ailed_until
     }
 }
 

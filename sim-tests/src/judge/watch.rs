@@ -5,7 +5,9 @@ use std::time::Duration;
 use openproxy_core::event::{Event, EventKind, Reason};
 use openproxy_core::io::{AddressChange, Announcement, SendAdvert};
 use openproxy_core::supervisor::Supervisor;
-use openproxy_core::vrrp::{AdvertPriority, DiscardReason, Preempt, RouterConfig, StateName};
+use openproxy_core::vrrp::{
+    AdvertPriority, DiscardReason, HookKind, Preempt, RouterConfig, StateName,
+};
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
 use openproxy_io_sim::frame::{Frame, Truth};
@@ -16,13 +18,14 @@ use super::facts::{Crash, Heard, is_takeover};
 use crate::fault::FaultKind;
 use crate::invariants::{self, Bounded, Print};
 use crate::observe::{Agenda, End, Observation};
-use crate::scenario::HOOK_TIMEOUT;
+use crate::scenario::{CHECK_INTERVAL, HOOK_TIMEOUT};
 use crate::sometimes::Mark;
 
 /// How soon a new VIP is to be announced.
 const ANNOUNCED_WITHIN: Duration = Duration::from_millis(10);
-/// What the daemon adds to its longest hook before it gives up waiting at its end.
-const SHUTDOWN_MARGIN: Duration = Duration::from_secs(5);
+/// What the daemon adds to its longest hook before it gives up waiting at its end: until a killed
+/// promote hook is reaped, until a killed demote hook is, and a margin.
+const SHUTDOWN_MARGIN: Duration = Duration::from_secs(15);
 /// How long a MASTER that yields may keep its last advert back.
 const FAREWELL_DELAY_MAX: Duration = Duration::from_millis(50);
 
@@ -49,7 +52,7 @@ impl Judge<'_> {
                 }
                 self.facts.turn_fault(at, &fault.kind, begins);
                 if let Some(node) = fault.kind.node() {
-                    self.ask_vips(at, node);
+                    self.ask_after_fault(at, node);
                 }
                 self.ask_masters(at);
             }
@@ -60,6 +63,21 @@ impl Judge<'_> {
             Observation::Resumed => self.resumed(at, node),
             Observation::Reloaded(config) => self.reloaded(at, node, config),
             Observation::Lost { .. } => {}
+        }
+    }
+
+    /// Asks when a router must have noticed, and when what excused it is over.
+    fn ask_after_fault(&mut self, at: SimTime, id: NodeId) {
+        let excused_until = self.facts.node(id).ailed_until.max(at);
+        self.ask_vips(excused_until, id);
+        if self.facts.node(id).mute_since == Some(at)
+            && let Some(bound) = self.facts.lease_bound(id)
+        {
+            self.ask_at(Bounded::Fenced, id, at + bound + self.facts.drift(bound));
+        }
+        if self.facts.node(id).check_fails_since == Some(at) {
+            // Two failures in a row, each begun and answered.
+            self.ask_at(Bounded::Checked, id, at + CHECK_INTERVAL * 4);
         }
     }
 
@@ -82,6 +100,7 @@ impl Judge<'_> {
         (node.farewells, node.sent, node.provoked) = (0, 0, 0);
         (node.bad_unread, node.good_unread, node.better_unread) = (0, 0, false);
         (node.won_at, node.won_before, node.in_part) = (None, None, false);
+        (node.gate_closed, node.sent_at, node.lesser_since) = (false, None, None);
         self.ask_vips(at, id);
         self.ask_masters(at);
     }
@@ -163,7 +182,7 @@ impl Judge<'_> {
             StateName::Initialize | StateName::Backup => Mark::PausedBackupResumed,
         });
         let node = &mut self.facts.nodes[id.index()];
-        node.paused_at = None;
+        node.paused_for = node.paused_at.take().map_or(Duration::ZERO, |since| at.since(since));
         node.resumed_at = Some(at);
         self.ask_vips(at, id);
         self.ask_masters(at);
@@ -202,6 +221,13 @@ impl Judge<'_> {
                 self.marks.put(Mark::NetlinkEperm);
             }
             EventKind::LeftoverRemoved(_) => self.marks.put(Mark::Kill9LeftoverCleaned),
+            EventKind::HookStarted(HookKind::Promote) => {
+                self.facts.nodes[id.index()].gate_closed = true;
+            }
+            EventKind::HookEnded(HookKind::Promote, _)
+            | EventKind::HookTimedOut(HookKind::Promote) => {
+                self.facts.nodes[id.index()].gate_closed = false;
+            }
             EventKind::ServingInPart(_) => self.facts.nodes[id.index()].in_part = true,
             _ => {}
         }
@@ -231,6 +257,7 @@ impl Judge<'_> {
         let node = &mut self.facts.nodes[id.index()];
         (node.state, node.state_since) = (to, at);
         (node.sent, node.provoked, node.farewells, node.in_part) = (0, 0, 0, false);
+        (node.sent_at, node.lesser_since) = (None, None);
         if to == StateName::Initialize || matches!(reason, Reason::LeaseLapsed(_)) {
             (node.respected, node.last_positive, node.released_at) = (None, None, None);
         }
@@ -298,13 +325,21 @@ impl Judge<'_> {
             .and_then(|()| invariants::v6(facts, id, at))
             .and_then(|()| invariants::v8_sent(facts, id, priority))
             .and_then(|()| invariants::k2_leftovers(facts, id, priority));
-        let result = if is_zero { result } else { result.and(invariants::p2(facts, id, at)) };
+        let result = if is_zero {
+            result
+        } else {
+            result
+                .and_then(|()| invariants::p2(facts, id, at))
+                .and_then(|()| invariants::p3_grid(facts, id, at))
+        };
         if result.is_err() {
             self.note(at, result);
         }
         let node = &mut self.facts.nodes[id.index()];
-        if node.state == StateName::Backup {
-            node.farewells = node.farewells.saturating_sub(1);
+        match node.state {
+            StateName::Backup => node.farewells = node.farewells.saturating_sub(1),
+            StateName::Master if !is_zero => node.sent_at = Some(at),
+            StateName::Initialize | StateName::Master => {}
         }
     }
 
@@ -352,7 +387,14 @@ impl Judge<'_> {
             StateName::Initialize | StateName::Backup => {}
         }
         let Some(config) = &node.config else { return };
-        let holds = config.preempt == Preempt::Never && !config.priority.is_owner();
+        if heard.priority >= node.priority.get() {
+            node.lesser_since = None;
+        }
+        let holds = !config.priority.is_owner()
+            && match config.preempt {
+                Preempt::Never => true,
+                Preempt::After(delay) => at.since(*node.lesser_since.get_or_insert(at)) < delay,
+            };
         if heard.priority >= node.priority.get() || holds {
             if node.state == StateName::Backup {
                 if heard.priority < node.priority.get() {
@@ -398,6 +440,10 @@ impl Judge<'_> {
         let node = &mut self.facts.nodes[id.index()];
         let before = node.ours;
         match change {
+            AddressChange::Present(_) => node.present |= bit,
+            AddressChange::Gone(_) => node.present &= !bit,
+        }
+        match change {
             AddressChange::Present(address) if address.ours => node.ours |= bit,
             AddressChange::Present(_) => {}
             AddressChange::Gone(gone) => {
@@ -409,7 +455,7 @@ impl Judge<'_> {
                 if lapsed && (!node.up || node.paused_at.is_some()) {
                     self.marks.put(Mark::LeaseExpired);
                 }
-                let result = invariants::k2_foreign(&self.facts, id, gone, cause);
+                let result = invariants::k2_foreign(id, gone, cause);
                 self.note(at, result);
             }
         }
@@ -417,6 +463,10 @@ impl Judge<'_> {
         if node.ours != before {
             let came = node.ours > before;
             node.ours_since = (at, cause);
+            if came {
+                let result = invariants::k5_after_hook(&self.facts, id);
+                self.note(at, result);
+            }
             self.ask_vips(at, id);
             if came {
                 self.ask_at(Bounded::Announced, id, at + ANNOUNCED_WITHIN);

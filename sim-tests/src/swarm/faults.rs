@@ -145,7 +145,13 @@ pub(super) fn draw_passing(draws: Draws, scenario: &mut Scenario) -> Vec<Fault> 
     for fault in 0..number {
         drawer.begin(fault);
         let chosen = kinds[index(drawer.roll(u64::try_from(kinds.len()).unwrap_or(1)))];
-        let kind = kind(&mut drawer, scenario, chosen);
+        let mut kind = kind(&mut drawer, scenario, chosen);
+        // Two troubles of one machine at once are more than twice one.
+        if drawer.roll(3) == 0
+            && let Some(node) = faults.last().and_then(|before| before.kind.node())
+        {
+            kind.move_to(node);
+        }
         faults.push(Fault { at: SimTime::ZERO, until: SimTime::ZERO, kind });
     }
     scenario.faults.clone_from(&faults);
@@ -166,6 +172,7 @@ pub(super) fn draw_passing(draws: Draws, scenario: &mut Scenario) -> Vec<Fault> 
 /// Gives each fault its time.
 fn place(drawer: &mut Drawer, faults: &mut [Fault], calm: SimTime) {
     let first = drawer.interval * 8;
+    let mut before: Option<Fault> = None;
     for (position, fault) in faults.iter_mut().enumerate() {
         drawer.begin(1_000 + u64::try_from(position).unwrap_or(0));
         let span = match fault.kind {
@@ -176,8 +183,18 @@ fn place(drawer: &mut Drawer, faults: &mut [Fault], calm: SimTime) {
         // Half of them gather in a few places: faults that meet are the interesting ones.
         let at = first + drawer.roll(latest - first);
         let at = if drawer.roll(2) == 0 { at } else { at - (at - first) % (drawer.interval * 60) };
-        let at = at + drawer.roll(drawer.interval * 3);
+        let mut at = at + drawer.roll(drawer.interval * 3);
+        let meets = before.filter(|before| {
+            before.kind.node().is_some_and(|node| fault.kind.node() == Some(node))
+        });
+        if let Some(before) = meets
+            && drawer.roll(3) != 0
+        {
+            let lasts = before.until.0 - before.at.0 + drawer.interval;
+            at = before.at.0 + drawer.roll(lasts);
+        }
         (fault.at, fault.until) = (SimTime(at), SimTime(at + span));
+        before = Some(fault.clone());
     }
 }
 
@@ -233,9 +250,9 @@ fn kind(drawer: &mut Drawer, scenario: &Scenario, kind: Kind) -> FaultKind {
         }
         Kind::Reflect => FaultKind::Noise { from, noise: NoiseKind::Reflect, per_mille },
         Kind::Stranger => {
-            let wrong = [Wrong::Vrid, Wrong::Version, Wrong::Checksum, Wrong::Type];
+            let wrong = [Wrong::Vrid, Wrong::Version, Wrong::Checksum, Wrong::Type, Wrong::Way];
             let every = SimTime(interval / 7 + 1);
-            FaultKind::Stranger { wrong: wrong[index(drawer.roll(4))], every }
+            FaultKind::Stranger { wrong: wrong[index(drawer.roll(5))], every }
         }
         Kind::Stop => FaultKind::Stop { node },
         Kind::Kill => FaultKind::Kill { node },
