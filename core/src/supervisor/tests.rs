@@ -8,4 +8,5 @@ mod kernel;
 mod late;
 mod node;
 mod receive;
+mod reload;
 mod table;

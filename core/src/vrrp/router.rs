@@ -35,8 +35,8 @@ use super::state::State;
 use super::tracking::Tracking;
 use super::vips::{Kernel, Vips};
 use super::{
-    AdverInterval, AdvertPriority, Advertisement, Priority, RouterConfig, RouterKey, StateName,
-    master_down_interval, skew_time,
+    AdverInterval, AdvertPriority, Advertisement, Lease, Priority, RouterConfig, RouterKey,
+    StateName, master_down_interval, skew_time,
 };
 use crate::event::{Blocker, Event, EventKind};
 use crate::interfaces::Interfaces;
@@ -332,6 +332,10 @@ impl VirtualRouter {
             // At once: the lease that the kernel has may be shorter than the new interval.
             master.advertise_at = ctx.now;
             master.renew_at = ctx.now;
+            if !old.lease {
+                // Nobody has kept it up to date, and it is checked before that advert's result.
+                master.lease_until = ctx.now + Lease::of(self.config.interval).duration();
+            }
         }
         self.settle(ctx);
     }
