@@ -234,20 +234,23 @@ impl Vips {
         news: &mut Vec<VipNews>,
     ) {
         let index = self.index;
-        let is_this = |(entry, _): &(&mut Entry, bool)| {
+        let is_this = |(entry, _): &(&mut Entry, Option<Lifetime>)| {
             entry.in_flight.is_some_and(|(g, _)| g == generation || mutated!(OldResultsCounted))
         };
-        let Some((entry, wanted)) = self.all().find(is_this) else {
+        let Some((entry, lifetime)) = self.all().find(is_this) else {
             return;
         };
+        let wanted = lifetime.is_some();
         let Some((_, operation)) = entry.in_flight.take() else {
             return;
         };
         match (operation, result) {
             (AddressOperation::Add(_), Ok(())) if !wanted && mutated!(LateAddKept) => {}
-            (AddressOperation::Add(_), Ok(())) => {
+            (AddressOperation::Add(given), Ok(())) => {
                 entry.present = true;
                 entry.refused = false;
+                // A reload has changed the lease while the kernel was busy with this one.
+                entry.renew = lifetime.is_some_and(|lifetime| lifetime != given);
                 // What came too late is removed, and nobody may hear of it.
                 if wanted {
                     news.push(VipNews::Acquired(entry.vip));
@@ -372,11 +375,11 @@ impl Vips {
         }
     }
 
-    /// Every entry, and whether its VIP is wanted on the interface.
-    fn all(&mut self) -> impl Iterator<Item = (&mut Entry, bool)> {
-        let wanted = self.wanted.is_some();
+    /// Every entry, and for how long its VIP is wanted on the interface, if it is.
+    fn all(&mut self) -> impl Iterator<Item = (&mut Entry, Option<Lifetime>)> {
+        let wanted = self.wanted;
         let listed = self.entries.iter_mut().map(move |entry| (entry, wanted));
-        listed.chain(self.leaving.iter_mut().map(|entry| (entry, false)))
+        listed.chain(self.leaving.iter_mut().map(|entry| (entry, None)))
     }
 
     fn is_held(&self, vip: Vip) -> bool {

@@ -4,7 +4,7 @@ use super::node::*;
 use crate::event::EventKind;
 use crate::io::{
     Address, AddressChange, AddressError, AddressOperation, AddressRequest, Command, Completion,
-    KernelEvent, Output,
+    KernelEvent, Lifetime, Output,
 };
 use crate::time::Duration;
 use crate::vrrp::RouterConfig;
@@ -146,4 +146,19 @@ fn a_vip_that_cannot_be_renewed_is_removed_when_the_router_steps_down() {
     assert_eq!(node.state(), Initialize);
     let removals = node.words_since(0).iter().filter(|word| *word == "remove").count();
     assert!(removals > 0, "it is asked to go");
+fn an_add_that_ends_after_the_interval_has_become_shorter_is_renewed_with_the_shorter_lease() {
+    let (mut node, adds) = adding(RouterConfig { interval: centis(300), ..config(100) });
+    assert_eq!(adds[0].operation, AddressOperation::Add(Lifetime::Secs(7)));
+    node.inbox.commands.push_back(Command::Reload(vec![config(100)]));
+    let outputs = turn(&mut node);
+    let sent = outputs.iter().find_map(|output| match output {
+        Output::SendAdvert(send) => Some((send.router, send.generation)),
+        _ => None,
+    });
+    let (router, generation) = sent.expect("an advert");
+    node.inbox.completions.push_back(Completion::AdvertSent(router, generation, Ok(())));
+    turn(&mut node);
+    end(&mut node, &adds[0], Ok(()));
+    let operations: Vec<_> = requests(&turn(&mut node)).iter().map(|r| r.operation).collect();
+    assert_eq!(operations, [AddressOperation::Renew(Lifetime::Secs(2))]);
 }
