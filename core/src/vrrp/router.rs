@@ -325,6 +325,9 @@ impl VirtualRouter {
             self.master_interval.reset(self.config.interval);
         }
         self.update_priority(ctx, before);
+        if old.group != self.config.group {
+            self.forget_group();
+        }
         let renews = old.lease != self.config.lease || old.interval != self.config.interval;
         if let State::Master(master) = &mut self.state
             && renews
