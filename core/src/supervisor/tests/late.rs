@@ -162,3 +162,19 @@ fn an_add_that_ends_after_the_interval_has_become_shorter_is_renewed_with_the_sh
     let operations: Vec<_> = requests(&turn(&mut node)).iter().map(|r| r.operation).collect();
     assert_eq!(operations, [AddressOperation::Renew(Lifetime::Secs(2))]);
 }
+
+#[test]
+fn a_vip_that_is_refused_after_it_has_left_the_file_takes_its_router_nowhere() {
+    let (mut node, adds) = adding(both());
+    node.inbox.commands.push_back(Command::Reload(vec![config(100)]));
+    turn(&mut node);
+    end(&mut node, &adds[0], Ok(()));
+    end(&mut node, &adds[1], Err(AddressError::Denied));
+    let outputs = turn(&mut node);
+    assert_eq!(node.state(), Master);
+    let refused = |output: &Output| {
+        matches!(output, Output::Event(event)
+            if matches!(event.kind, EventKind::VipRefused(..)))
+    };
+    assert!(!outputs.iter().any(refused));
+}
