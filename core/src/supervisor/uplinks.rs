@@ -274,10 +274,12 @@ impl Supervisor {
 
     /// Asks for claims of the VIPs of MASTERs, when that list has changed.
     pub(super) fn watch_claims(&mut self) {
-        let state_changed = self.out.iter().any(|output| {
-            matches!(output, Output::Event(Event { kind: EventKind::StateChanged { .. }, .. }))
+        // Besides the state, the file: a MASTER's list can change while it stays MASTER.
+        let may_have_changed = self.out.iter().any(|output| {
+            let Output::Event(Event { kind, .. }) = output else { return false };
+            matches!(kind, EventKind::StateChanged { .. } | EventKind::Reloaded { .. })
         });
-        if !state_changed {
+        if !may_have_changed {
             return;
         }
         let mut wanted: BTreeMap<InterfaceIndex, Vec<IpAddr>> = BTreeMap::new();

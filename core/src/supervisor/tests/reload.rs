@@ -1,8 +1,8 @@
 //! What a reload changes while a router runs.
 
 use super::node::*;
-use crate::io::{Command, SendError};
-use crate::time::Duration;
+use crate::io::{Command, MacAddress, Output, SendError};
+use crate::time::{Duration, Instant};
 use crate::vrrp::StateName::{Backup, Initialize, Master};
 use crate::vrrp::{RouterConfig, Vrid};
 
@@ -99,4 +99,25 @@ fn a_router_that_was_master_once_takes_the_group_that_it_joins_nowhere() {
     node.run(ms(1_000));
     assert_eq!(node.state(), Master);
     assert!(!node.words_since(position).contains(&"remove".to_owned()));
+}
+
+#[test]
+fn claims_of_a_vip_that_a_reload_adds_are_watched_for_and_answered() {
+    let mut node = Node::start(vec![config(100)]);
+    node.run(ms(10_000));
+    let position = node.log.len();
+    let both = [vip("10.0.0.200/24"), vip("10.0.0.201/24")];
+    reload(&mut node, vec![RouterConfig { vips: both.into(), ..config(100) }]);
+    let watched = |(_, output): &(Instant, Output)| match output {
+        Output::WatchClaims(watch) => Some(watch.addresses.clone()),
+        _ => None,
+    };
+    let watched: Vec<_> = node.log.iter().skip(position).filter_map(watched).collect();
+    assert_eq!(watched, [both.map(|vip| vip.ip)]);
+    let from = node.now + ms(1);
+    node.run(ms(10_000));
+    let announced = node.announced_since(from);
+    node.inbox.claims.push_back((INDEX, both[1].ip, MacAddress([2, 0, 0, 0, 0, 9])));
+    node.turns();
+    assert_eq!(node.announced_since(from), announced + 1);
 }
