@@ -263,8 +263,12 @@ impl VirtualRouter {
     ) {
         self.vips.set_interface(index);
         if self.uplink != uplink {
-            self.uplink = uplink;
+            let was = std::mem::replace(&mut self.uplink, uplink);
             self.settle(ctx);
+            let mac = |uplink: &Result<Uplink, Blocker>| uplink.as_ref().ok().and_then(|u| u.mac);
+            if mac(&was) != mac(&self.uplink) {
+                self.announce_anew(ctx);
+            }
         }
     }
 
@@ -404,6 +408,18 @@ impl VirtualRouter {
         };
         if !addresses.is_empty() {
             ctx.out.push(Output::Announce(Announcement { index, mac, addresses }));
+        }
+    }
+
+    /// Neighbours may have another MAC address for the VIPs: they are told as if the VIPs had just
+    /// come on.
+    fn announce_anew(&mut self, ctx: &mut Context<'_>) {
+        let held: Vec<_> = self.vips.held().collect();
+        if let State::Master(_) = self.state
+            && !held.is_empty()
+        {
+            self.announce(ctx, held);
+            self.announcing.begin(ctx.now);
         }
     }
 

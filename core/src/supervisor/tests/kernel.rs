@@ -232,3 +232,37 @@ fn a_router_recovers_when_its_interface_comes_back_under_another_number() {
     node.run(ms(3_700));
     assert_eq!(node.vip().map(|vip| vip.index), Some(index));
 }
+
+fn change_mac(node: &mut Node) -> MacAddress {
+    let mac = MacAddress([2, 0, 0, 0, 1, 5]);
+    node.links = vec![crate::io::Link { mac: Some(mac), ..link(true) }];
+    node.inbox.events.push_back(KernelEvent::Link(node.links[0].clone()));
+    node.turns();
+    mac
+}
+
+#[test]
+fn a_new_mac_address_of_a_master_is_announced_at_once_and_repeated() {
+    let mut node = master();
+    node.run(ms(10_000));
+    let (from, position) = (node.now, node.log.len());
+    let mac = change_mac(&mut node);
+    assert_eq!(node.announced_since(from), 1);
+    node.run(ms(6_000));
+    assert_eq!(node.announced_since(from), 4);
+    for (_, output) in node.log.iter().skip(position) {
+        if let Output::Announce(announcement) = output {
+            assert_eq!((announcement.mac, &*announcement.addresses), (mac, &[ip(VIP)][..]));
+        }
+    }
+}
+
+#[test]
+fn a_new_mac_address_of_a_backup_is_nobodys_business() {
+    let mut node = master();
+    node.hear(&advert(HIGH, 200));
+    let from = node.now;
+    change_mac(&mut node);
+    node.run(ms(3_000));
+    assert_eq!((node.state(), node.announced_since(from)), (Backup, 0));
+}
