@@ -27,7 +27,7 @@ pub use discards::Discards;
 use ports::Ports;
 use uplinks::Dump;
 
-/// Beyond the longest hook, how long a shutdown may take.
+/// Beyond the longest that hooks may take, how long a shutdown may take.
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(5);
 
 /// All virtual routers of a process.
@@ -221,8 +221,8 @@ impl Supervisor {
             Command::Reload(configs) if self.shutdown_by.is_none() => self.reload(now, configs),
             Command::Reload(_) => {}
             Command::Shutdown => {
-                let hooks = self.routers.iter().map(|router| router.config().hooks.timeout).max();
-                let by = now + hooks.unwrap_or_default() + SHUTDOWN_MARGIN;
+                let hooks = self.routers.iter().map(|router| router.config().hooks.end_max());
+                let by = now + hooks.max().unwrap_or_default() + SHUTDOWN_MARGIN;
                 self.shutdown_by =
                     Some(if mutated!(ShutdownUnbounded) { Instant::MAX } else { by });
                 self.any_stopping = true;

@@ -9,6 +9,14 @@ use crate::time::{Duration, Instant};
 /// How long a killed hook may take to be gone before it is counted as gone.
 const REAP_TIMEOUT: Duration = Duration::from_secs(5);
 
+impl HookConfig {
+    /// How long after an exit from MASTER the last hook has ended at the latest: a promote hook
+    /// that is killed has to go first, then the demote hook may run into its timeout.
+    pub(crate) fn end_max(&self) -> Duration {
+        REAP_TIMEOUT + self.timeout + REAP_TIMEOUT
+    }
+}
+
 /// Which hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HookKind {

@@ -2,7 +2,7 @@
 
 use super::node::*;
 use crate::event::EventKind;
-use crate::io::{Completion, HookId};
+use crate::io::{AddressError, Completion, HookId};
 use crate::time::Duration;
 use crate::vrrp::StateName::{Backup, Initialize, Master};
 use crate::vrrp::{Check, HookFailure, RouterConfig, TrackConfig, Weight};
@@ -101,6 +101,35 @@ fn a_shutdown_waits_for_the_demote_hook_but_not_for_ever() {
     node.run(ms(16_000));
     assert!(node.supervisor.is_finished());
     assert_eq!(node.killed.len(), 1);
+}
+
+#[test]
+fn a_shutdown_waits_for_hooks_that_hang_one_after_the_other() {
+    for timeout in [ms(1_000), ms(10_000)] {
+        let mut config = hooked();
+        config.hooks.timeout = timeout;
+        let mut node = promoted(config);
+        node.inbox.commands.push_back(crate::io::Command::Shutdown);
+        node.turns();
+        // The kill of either takes 5 s to be given up.
+        node.run(ms(5_000) + timeout + ms(4_900));
+        assert_eq!((node.hooks.len(), node.killed.len()), (2, 2));
+        assert!(!node.supervisor.is_finished());
+        node.run(ms(200));
+        assert!(node.supervisor.is_finished());
+    }
+}
+
+#[test]
+fn a_shutdown_ends_even_if_the_kernel_never_lets_a_vip_go() {
+    let mut node = promoted(config(100));
+    node.refuse.insert(ip(VIP), AddressError::Denied);
+    node.inbox.commands.push_back(crate::io::Command::Shutdown);
+    node.turns();
+    node.run(ms(24_900));
+    assert!(!node.supervisor.is_finished());
+    node.run(ms(200));
+    assert!(node.supervisor.is_finished());
 }
 
 fn tracked(weight: Weight) -> RouterConfig {
