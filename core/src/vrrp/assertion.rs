@@ -33,6 +33,8 @@ pub(super) struct Assertions {
     senders: Vec<Sender>,
     asserted_at: Option<Instant>,
     announced: u32,
+    /// The last lesser advert was not followed by an announcement.
+    unannounced: bool,
     announce_at: Instant,
     announce_gap: Duration,
 }
@@ -66,11 +68,15 @@ impl Assertions {
         if assert {
             self.asserted_at = Some(now);
         }
-        Answer {
-            assert,
-            announce: assert && self.may_announce(now),
-            deaf: count == Some(DEAF_AFTER),
-        }
+        let announce = assert && self.may_announce(now);
+        self.unannounced = !announce;
+        Answer { assert, announce, deaf: count == Some(DEAF_AFTER) }
+    }
+
+    /// Whether neighbours haven't been told since the last lesser advert. Its sender may have
+    /// announced itself until then; so once it is quiet, they are to be told.
+    pub(super) fn take_unannounced(&mut self) -> bool {
+        std::mem::take(&mut self.unannounced)
     }
 
     /// Whether nobody lesser has been heard for three intervals.

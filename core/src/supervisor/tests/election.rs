@@ -159,6 +159,57 @@ fn the_answer_to_a_lesser_master_is_an_advert_and_announcements_and_bounded() {
     assert!(node.events().contains(&&EventKind::DualMasterEnded));
 }
 
+/// A lesser MASTER that doesn't hear us, for so long; its last advert is its farewell.
+fn dual_for(node: &mut Node, span: Duration) {
+    let end = node.now + span;
+    while node.now < end {
+        node.hear(&advert(LOW, 50));
+        node.run(ms(1_000));
+    }
+    node.hear(&advert(LOW, 50));
+}
+
+#[test]
+fn the_end_of_two_masters_is_announced_however_long_it_took() {
+    for secs in [3, 10, 60, 300, 301, 302] {
+        let mut node = master();
+        node.run(ms(10_000));
+        dual_for(&mut node, Duration::from_secs(secs));
+        let last_heard = node.now + ms(1);
+        node.run(ms(4_000));
+        let ended = |kind: &&EventKind| matches!(kind, EventKind::DualMasterEnded);
+        assert_eq!(node.events().iter().filter(|kind| ended(kind)).count(), 1, "{secs} s");
+        assert!(node.announced_since(last_heard) > 0, "{secs} s");
+    }
+}
+
+#[test]
+fn a_farewell_of_a_short_episode_is_answered_and_announced_at_once() {
+    let mut node = master();
+    node.run(ms(10_000));
+    node.hear(&advert(LOW, 50));
+    node.run(ms(200));
+    let (from, position) = (node.now, node.log.len());
+    node.hear(&advert(LOW, 50));
+    assert_eq!(node.words_since(position), ["advert 100", "announce"]);
+    node.run(ms(10_000));
+    assert_eq!(node.announced_since(from), 1, "and nothing is owed");
+}
+
+#[test]
+fn a_farewell_that_was_not_announced_at_once_is_announced_when_all_is_quiet() {
+    let mut node = master();
+    node.run(ms(10_000));
+    // Of three MASTERs, each of the lesser two sends an advert, and one a farewell.
+    for source in [LOW, "10.0.0.2", LOW] {
+        node.hear(&advert(source, 50));
+        node.run(ms(1));
+    }
+    let from = node.now;
+    node.run(ms(4_000));
+    assert!(node.announced_since(from) > 0);
+}
+
 #[test]
 fn a_process_that_was_stopped_is_backup_before_it_reads_anything() {
     let mut node = master();

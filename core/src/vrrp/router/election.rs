@@ -312,14 +312,22 @@ impl VirtualRouter {
         self.become_master(ctx, reason);
     }
 
+    /// Once nobody lesser is heard any more, neighbours are told whose the VIPs are: while it
+    /// lasted, most answers were not announced, and the loser had announced itself.
     fn notice_end_of_dual(&mut self, ctx: &mut Context<'_>) {
-        let quiet = self.assertions.is_quiet(ctx.now, self.config.interval);
         let State::Master(master) = &mut self.state else {
             return;
         };
-        if master.is_dual && quiet {
-            master.is_dual = false;
+        if !self.assertions.is_quiet(ctx.now, self.config.interval) {
+            return;
+        }
+        let was_dual = std::mem::take(&mut master.is_dual);
+        let is_owed = self.assertions.take_unannounced();
+        if was_dual {
             self.event(ctx, EventKind::DualMasterEnded);
+        }
+        if (was_dual || is_owed) && !mutated!(AnswerUnannounced) {
+            self.announce_anew(ctx);
         }
     }
 
