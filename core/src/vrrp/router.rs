@@ -18,6 +18,7 @@
 
 mod effects;
 mod election;
+mod reconfigure;
 mod refusal;
 mod transitions;
 
@@ -35,14 +36,13 @@ use super::state::State;
 use super::tracking::Tracking;
 use super::vips::{Kernel, Vips};
 use super::{
-    AdverInterval, AdvertPriority, Advertisement, Lease, Priority, RouterConfig, RouterKey,
-    StateName, master_down_interval, skew_time,
+    AdverInterval, AdvertPriority, Advertisement, Priority, RouterConfig, RouterKey, StateName,
+    master_down_interval, skew_time,
 };
 use crate::event::{Blocker, Event, EventKind};
 use crate::interfaces::Interfaces;
 use crate::io::{
-    Announcement, Destinations, Generation, InterfaceIndex, MacAddress, Output, RouterId,
-    SendAdvert, SocketId,
+    Destinations, Generation, InterfaceIndex, MacAddress, Output, RouterId, SendAdvert, SocketId,
 };
 use crate::time::{Duration, Instant};
 use refusal::Refusal;
@@ -314,39 +314,6 @@ impl VirtualRouter {
         self.handle_election_timeout(ctx);
     }
 
-    /// Takes a new configuration with the same key; only what differs changes.
-    pub(crate) fn reconfigure(&mut self, ctx: &mut Context<'_>, config: RouterConfig) {
-        let old = std::mem::replace(&mut self.config, config);
-        if old.vips != self.config.vips {
-            let vips = Arc::clone(&self.config.vips);
-            self.vips.set_list(&mut kernel(ctx), &vips);
-        }
-        if old.track != self.config.track {
-            self.tracking.set_list(ctx.now, &self.config.track, ctx.out);
-        }
-        let before = master_down_interval(old.version, self.priority, self.master_interval.get());
-        if old.interval != self.config.interval || old.version != self.config.version {
-            self.master_interval.reset(self.config.interval);
-        }
-        self.update_priority(ctx, before);
-        if old.group != self.config.group {
-            self.forget_group();
-        }
-        let renews = old.lease != self.config.lease || old.interval != self.config.interval;
-        if let State::Master(master) = &mut self.state
-            && renews
-        {
-            // At once: the lease that the kernel has may be shorter than the new interval.
-            master.advertise_at = ctx.now;
-            master.renew_at = ctx.now;
-            if !old.lease {
-                // Nobody has kept it up to date, and it is checked before that advert's result.
-                master.lease_until = ctx.now + Lease::of(self.config.interval).duration();
-            }
-        }
-        self.settle(ctx);
-    }
-
     /// The first point after `now` on this router's grid.
     ///
     /// Grids are spread over the interval by VRID, so that many routers don't all advertise in the
@@ -400,27 +367,6 @@ impl VirtualRouter {
             },
         }));
         Some(self.generation)
-    }
-
-    fn announce(&self, ctx: &mut Context<'_>, addresses: Vec<IpAddr>) {
-        let Ok(Uplink { index, mac: Some(mac), .. }) = self.uplink else {
-            return;
-        };
-        if !addresses.is_empty() {
-            ctx.out.push(Output::Announce(Announcement { index, mac, addresses }));
-        }
-    }
-
-    /// Neighbours may have another MAC address for the VIPs: they are told as if the VIPs had just
-    /// come on.
-    fn announce_anew(&mut self, ctx: &mut Context<'_>) {
-        let held: Vec<_> = self.vips.held().collect();
-        if let State::Master(_) = self.state
-            && !held.is_empty()
-        {
-            self.announce(ctx, held);
-            self.announcing.begin(ctx.now);
-        }
     }
 
     fn event(&self, ctx: &mut Context<'_>, kind: EventKind) {

@@ -4,6 +4,8 @@
 //! Each address has at most one operation outstanding; its result, matched by generation, decides
 //! what comes next. So an add and a remove can never cross, whatever the kernel's delay.
 
+mod entry;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use crate::io::{
     InterfaceIndex, Lifetime, Output, RouterId,
 };
 use crate::time::{Duration, Instant};
+use entry::Entry;
 
 /// How long after a failed removal it is tried again.
 const REMOVAL_RETRY: Duration = Duration::from_secs(1);
@@ -35,37 +38,6 @@ pub(super) enum VipNews {
     TakenAway(Vip),
     /// It is on the interface, not ours, and we are not MASTER.
     Foreign(Vip, Address),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
-    vip: Vip,
-    present: bool,
-    in_flight: Option<(Generation, AddressOperation)>,
-    renew: bool,
-    /// Remove and add again: it has come before a host address of its subnet.
-    reorder: bool,
-    /// Refused, or not removable: not before this.
-    retry_at: Option<Instant>,
-    /// `RTM_DELADDR` events of our own making that are still to be heard.
-    own_removals: u32,
-    /// The kernel refused it when last asked.
-    refused: bool,
-}
-
-impl Entry {
-    fn new(vip: Vip) -> Self {
-        Self {
-            vip,
-            present: false,
-            in_flight: None,
-            renew: false,
-            reorder: false,
-            retry_at: None,
-            own_removals: 0,
-            refused: false,
-        }
-    }
 }
 
 /// The VIPs of one router.
@@ -244,6 +216,8 @@ impl Vips {
         let Some((_, operation)) = entry.in_flight.take() else {
             return;
         };
+        // What came too late is removed, and nobody may hear of it.
+        let acquired = wanted.then_some(VipNews::Acquired(entry.vip));
         match (operation, result) {
             (AddressOperation::Add(_), Ok(())) if !wanted && mutated!(LateAddKept) => {}
             (AddressOperation::Add(given), Ok(())) => {
@@ -251,10 +225,7 @@ impl Vips {
                 entry.refused = false;
                 // A reload has changed the lease while the kernel was busy with this one.
                 entry.renew = lifetime.is_some_and(|lifetime| lifetime != given);
-                // What came too late is removed, and nobody may hear of it.
-                if wanted {
-                    news.push(VipNews::Acquired(entry.vip));
-                }
+                news.extend(acquired);
             }
             // First adds are exclusive: what is there may be our own, or somebody's without lease.
             (AddressOperation::Add(_), Err(AddressError::Exists)) if !mutated!(ExistsRefused) => {
@@ -265,9 +236,7 @@ impl Vips {
                 entry.present = true;
                 entry.refused = false;
                 entry.renew = !mutated!(ExistsNotConverted);
-                if wanted {
-                    news.push(VipNews::Acquired(entry.vip));
-                }
+                news.extend(acquired);
             }
             (AddressOperation::Renew(_), Ok(())) => {}
             (AddressOperation::Add(_) | AddressOperation::Renew(_), Err(error)) => {
@@ -396,7 +365,7 @@ impl Vips {
                 Some(position) => (self.leaving.get_mut(position), None),
             };
             let Some(entry) = entry else { continue };
-            let Some(operation) = next_operation(entry, wanted) else {
+            let Some(operation) = entry.next_operation(wanted) else {
                 continue;
             };
             let vip = entry.vip;
@@ -422,30 +391,5 @@ impl Vips {
         let router = self.router;
         let request = AddressRequest { router, generation, index, vip, operation };
         kernel.out.push(Output::Address(request));
-    }
-}
-
-/// What an address needs next, if nothing is under way for it.
-fn next_operation(entry: &mut Entry, wanted: Option<Lifetime>) -> Option<AddressOperation> {
-    if entry.in_flight.is_some() || entry.retry_at.is_some() {
-        return None;
-    }
-    match (wanted, entry.present) {
-        (None, false) => None,
-        (None, true) => {
-            entry.own_removals += 1;
-            Some(AddressOperation::Remove)
-        }
-        (Some(lifetime), false) => Some(AddressOperation::Add(lifetime)),
-        (Some(_), true) if entry.reorder => {
-            entry.reorder = false;
-            entry.own_removals += 1;
-            Some(AddressOperation::Remove)
-        }
-        (Some(lifetime), true) if entry.renew => {
-            entry.renew = false;
-            Some(AddressOperation::Renew(lifetime))
-        }
-        (Some(_), true) => None,
     }
 }

@@ -2,9 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::{Context, VirtualRouter, kernel};
+use super::{Context, Uplink, VirtualRouter, kernel};
 use crate::event::{Blocker, EventKind};
-use crate::io::{AddressChange, AddressError, CheckId, Generation, HookId, MacAddress, SendError};
+use crate::io::{
+    AddressChange, AddressError, Announcement, CheckId, Generation, HookId, MacAddress, Output,
+    SendError,
+};
 use crate::time::{Duration, Instant};
 use crate::vrrp::hooks::HookNews;
 use crate::vrrp::state::State;
@@ -225,6 +228,27 @@ impl VirtualRouter {
         let before = self.master_down();
         self.update_priority(ctx, before);
         self.settle(ctx);
+    }
+
+    pub(super) fn announce(&self, ctx: &mut Context<'_>, addresses: Vec<IpAddr>) {
+        let Ok(Uplink { index, mac: Some(mac), .. }) = self.uplink else {
+            return;
+        };
+        if !addresses.is_empty() {
+            ctx.out.push(Output::Announce(Announcement { index, mac, addresses }));
+        }
+    }
+
+    /// Neighbours may have another MAC address for the VIPs: they are told as if the VIPs had just
+    /// come on.
+    pub(super) fn announce_anew(&mut self, ctx: &mut Context<'_>) {
+        let held: Vec<_> = self.vips.held().collect();
+        if let State::Master(_) = self.state
+            && !held.is_empty()
+        {
+            self.announce(ctx, held);
+            self.announcing.begin(ctx.now);
+        }
     }
 
     /// Another host announces a VIP as its own. While MASTER, the neighbours are told at once whose

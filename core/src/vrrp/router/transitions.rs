@@ -114,19 +114,6 @@ impl VirtualRouter {
         }
     }
 
-    /// It isn't in the group any more that it was in. What a new group makes of it shows within the
-    /// turn; without one, nobody would ever ask it to go on.
-    pub(super) fn forget_group(&mut self) {
-        self.left_master = false;
-        if self.config.group.is_some() {
-            return;
-        }
-        self.group_blocked = false;
-        if let State::Backup(backup) = &mut self.state {
-            backup.waits_for_group = false;
-        }
-    }
-
     fn change_state(&mut self, ctx: &mut Context<'_>, next: State, reason: Reason) {
         let from = self.state();
         self.state = next;

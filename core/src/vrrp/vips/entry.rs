@@ -1,0 +1,61 @@
+//! One VIP: whether it is there, and what is under way for it.
+
+use crate::io::{AddressOperation, Generation, Lifetime};
+use crate::time::Instant;
+use crate::vrrp::Vip;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) vip: Vip,
+    pub(super) present: bool,
+    pub(super) in_flight: Option<(Generation, AddressOperation)>,
+    pub(super) renew: bool,
+    /// Remove and add again: it has come before a host address of its subnet.
+    pub(super) reorder: bool,
+    /// Refused, or not removable: not before this.
+    pub(super) retry_at: Option<Instant>,
+    /// `RTM_DELADDR` events of our own making that are still to be heard.
+    pub(super) own_removals: u32,
+    /// The kernel refused it when last asked.
+    pub(super) refused: bool,
+}
+
+impl Entry {
+    pub(super) fn new(vip: Vip) -> Self {
+        Self {
+            vip,
+            present: false,
+            in_flight: None,
+            renew: false,
+            reorder: false,
+            retry_at: None,
+            own_removals: 0,
+            refused: false,
+        }
+    }
+
+    /// What it needs next, if nothing is under way for it.
+    pub(super) fn next_operation(&mut self, wanted: Option<Lifetime>) -> Option<AddressOperation> {
+        if self.in_flight.is_some() || self.retry_at.is_some() {
+            return None;
+        }
+        match (wanted, self.present) {
+            (None, false) => None,
+            (None, true) => {
+                self.own_removals += 1;
+                Some(AddressOperation::Remove)
+            }
+            (Some(lifetime), false) => Some(AddressOperation::Add(lifetime)),
+            (Some(_), true) if self.reorder => {
+                self.reorder = false;
+                self.own_removals += 1;
+                Some(AddressOperation::Remove)
+            }
+            (Some(lifetime), true) if self.renew => {
+                self.renew = false;
+                Some(AddressOperation::Renew(lifetime))
+            }
+            (Some(_), true) => None,
+        }
+    }
+}
