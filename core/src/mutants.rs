@@ -55,6 +55,10 @@ macro_rules! mutants {
 mutants! {
     /// A VIP that can't be renewed is taken for gone, and stays when the router steps down.
     RefusedRenewalForgotten = "refused_renewal_forgotten",
+    /// A BACKUP that wakes up takes what its full receive buffer kept for all that came.
+    TakenForAllThatCame = "taken_for_all_that_came",
+    /// A claim of a VIP by another, soon after the one before, stays unanswered.
+    ClaimsDropped = "claims_dropped",
     /// A MASTER answers a lesser advert before it has read the others.
     AnsweredBeforeAllIsRead = "answered_before_all_is_read",
     /// A BACKUP never replaces a lesser MASTER, though it is to preempt.

@@ -215,7 +215,9 @@ impl VirtualRouter {
             }
             State::Master(master) if master.owed.is_due() => Instant::ZERO,
             State::Master(master) => {
-                master.advertise_at.min(master.retry_at.unwrap_or(Instant::MAX))
+                let reclaim_at = if master.reclaim_owed { master.reclaim_at } else { Instant::MAX };
+                let retry_at = master.retry_at.unwrap_or(Instant::MAX);
+                master.advertise_at.min(retry_at).min(reclaim_at)
             }
         };
         state

@@ -111,6 +111,8 @@ pub(super) struct Master {
     pub(super) is_dual: bool,
     /// A claim of a VIP by another is answered from then on.
     pub(super) reclaim_at: Instant,
+    /// One came before that, and is still to be answered.
+    pub(super) reclaim_owed: bool,
 }
 
 /// What a MASTER owes to lesser ones, at the end of the turn in which it heard them.

@@ -113,7 +113,7 @@ impl Vips {
     /// lengths, which would stay behind when ours go.
     pub(super) fn acquire(&mut self, kernel: &mut Kernel<'_>, lifetime: Lifetime) {
         self.wanted = Some(lifetime);
-        for entry in self.entries.iter_mut().filter(|entry| entry.in_flight.is_none()) {
+        for entry in self.entries.iter_mut().filter(|entry| !entry.is_coming_or_going()) {
             // Whatever is thought to be there is added again, and so announced.
             entry.present = false;
             entry.retry_at = None;

@@ -1,5 +1,7 @@
 //! K: the VIPs on the interfaces, what neighbours are told, and the life of the process.
 
+use std::time::Duration;
+
 use openproxy_core::io::Address;
 use openproxy_core::vrrp::{AdvertPriority, StateName};
 use openproxy_io_sim::NodeId;
@@ -9,6 +11,9 @@ use openproxy_io_sim::lan::Lan;
 
 use super::{Id, Verdict, broken};
 use crate::judge::Facts;
+
+/// After the last conflict, how long until the last announcement: claims are answered once a second.
+const LAST_WORD: Duration = Duration::from_millis(1_200);
 
 /// The VIPs of a dead or stopped process are gone after lease + 1.25 s.
 pub(super) fn k1(facts: &Facts<'_>, id: NodeId) -> Verdict {
@@ -62,7 +67,7 @@ pub fn k2_foreign(id: NodeId, gone: &Address, cause: Cause) -> Verdict {
 /// unless nobody else was, and it says so.
 pub(super) fn k3(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     let node = facts.node(id);
-    let is_well = node.up && node.paused_at.is_none() && node.cut_off == 0;
+    let is_well = node.up && node.paused_at.is_none() && node.cut_off + node.blind == 0;
     let is_refused = is_well && node.is_ailing(at);
     let told = node.in_part || facts.scenario.nodes[id.index()].hooks_take.is_some();
     if is_refused && node.state == StateName::Master && node.ours == 0 && !told {
@@ -85,7 +90,8 @@ pub fn k4(id: NodeId, ours: u8) -> Verdict {
 /// If somebody else does, or something else.
 pub fn k5_only_held(facts: &Facts<'_>, id: NodeId, announced: u8) -> Verdict {
     let node = facts.node(id);
-    if node.state == StateName::Master && node.present & announced == announced {
+    let holds = node.present & announced == announced || node.blind > 0;
+    if node.state == StateName::Master && holds {
         return Ok(());
     }
     let text = format!("{} announces {announced:b}, holds {:b}", node.state, node.present);
@@ -106,7 +112,7 @@ pub fn k5_after_hook(facts: &Facts<'_>, id: NodeId) -> Verdict {
 /// A VIP is announced within 10 ms of its coming.
 pub(super) fn k5_in_time(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     let node = facts.node(id);
-    let (since, cause) = node.ours_since;
+    let (since, cause) = (node.came_at, node.ours_since.1);
     let serves = facts.takes_part(id)
         && node.state == StateName::Master
         && node.ours == facts.wanted(id)
@@ -144,6 +150,10 @@ pub(super) fn k6(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
 
 /// The clients take the MASTER for the holder of each VIP.
 pub(super) fn k7(facts: &Facts<'_>) -> Verdict {
+    let last = facts.transition_at.max(facts.edge_at);
+    if facts.scenario.end.since(last) < LAST_WORD {
+        return Ok(());
+    }
     let masters: Vec<NodeId> = facts
         .scenario
         .ids()

@@ -21,7 +21,8 @@ pub fn p2(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     let lease = node.config.as_ref().filter(|config| config.lease);
     let lease = lease.map(|config| Lease::of(config.interval).duration());
     let has_lapsed = lease.is_some_and(|lease| node.paused_for > lease + facts.drift(lease));
-    if node.resumed_at == Some(at) && node.state == StateName::Master && has_lapsed {
+    let goes_on = node.state == StateName::Master && node.state_since < at;
+    if node.resumed_at == Some(at) && goes_on && has_lapsed {
         return broken(Id::P2, id, "goes on as MASTER, though its lease is over");
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use openproxy_core::event::Reason;
 use openproxy_core::time::Instant;
-use openproxy_core::vrrp::{AdvertPriority, Counters, Priority, StateName};
+use openproxy_core::vrrp::{AdvertPriority, Counters, Preempt, Priority, StateName};
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
 use openproxy_io_sim::kernel::Cause;
@@ -147,7 +147,11 @@ pub fn v5(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     // Beyond ten times our own, an interval needs to be heard twice before it is believed.
     let is_plain = heard.interval <= own * 10;
     let believed = if is_plain { heard.interval } else { own };
-    let down = believed * 3 + facts.skew(id, believed);
+    let mut down = believed * 3 + facts.skew(id, believed);
+    if node.respected.is_none() && node.resumed_at == Some(node.state_since) {
+        // What it found unread counts from its arrival; but it never acts in the turn of its waking.
+        down = Duration::from_nanos(1);
+    }
     let tolerance = facts.drift(down);
     let mut earliest = heard.at + down;
     if let Some(released_at) = node.released_at {
@@ -167,9 +171,12 @@ pub fn v5(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
         return broken(invariant, id, format!("{text}, so not before {earliest}"));
     }
     // It may come later by a greater skew, and after a pause; by nothing else.
-    let latest = heard.at + believed * 3 + facts.skew_max().max(believed);
-    let latest = latest.max(node.resumed_at.unwrap_or(SimTime::ZERO)) + tolerance * 2;
-    if at > latest && is_plain && node.resumed_at.is_none_or(|resumed| resumed <= at) {
+    let skew_max = facts.skew_max().max(believed);
+    let latest = heard.at + believed * 3 + skew_max;
+    let woken = node.resumed_at.map_or(SimTime::ZERO, |resumed| resumed + believed + skew_max);
+    let latest = latest.max(woken) + tolerance * 2;
+    let waits_longer = matches!(config.preempt, Preempt::After(delay) if delay > Duration::ZERO);
+    if at > latest && is_plain && !waits_longer {
         let text = format!("takes over at {at}; {} advertised at {}", heard.from, heard.at);
         return broken(Id::L4, id, format!("{text}, so not after {latest}"));
     }

@@ -79,6 +79,8 @@ pub struct Node {
     pub present: u8,
     /// When that of ours last changed, and who did it.
     pub ours_since: (SimTime, Cause),
+    /// When one last came.
+    pub came_at: SimTime,
     /// VIPs that lay there when the process began, and have not gone since.
     pub leftover: u8,
     /// When it last announced.
@@ -89,6 +91,8 @@ pub struct Node {
     pub ailments: u32,
     /// Until when what they left excuses a router that is out of step.
     pub ailed_until: SimTime,
+    /// How many faults keep netlink events from it.
+    pub blind: u32,
     /// Since when adverts can't be sent.
     pub mute_since: Option<SimTime>,
     /// Since when its check fails.
@@ -399,6 +403,7 @@ impl<'s> Facts<'s> {
             node.ailed_until = node.ailed_until.max(at + recovery);
         }
         match kind {
+            FaultKind::LostEvents { .. } => step(&mut node.blind),
             FaultKind::SendFails { .. } => node.mute_since = begins.then_some(at),
             FaultKind::CheckFails { .. } => node.check_fails_since = begins.then_some(at),
             FaultKind::PowerLoss { .. } => node.booted_at = at,
@@ -449,11 +454,13 @@ impl Node {
             ours: 0,
             present: 0,
             ours_since: (SimTime::ZERO, Cause::Process),
+            came_at: SimTime::ZERO,
             leftover: 0,
             announced_at: None,
             in_part: false,
             ailments: 0,
             ailed_until: SimTime::ZERO,
+            blind: 0,
             mute_since: None,
             check_fails_since: None,
             gate_closed: false,

@@ -390,10 +390,15 @@ impl Judge<'_> {
         if heard.priority >= node.priority.get() {
             node.lesser_since = None;
         }
+        let drift = self.facts.scenario.nodes[id.index()].drift_ppm.unsigned_abs();
         let holds = !config.priority.is_owner()
             && match config.preempt {
                 Preempt::Never => true,
-                Preempt::After(delay) => at.since(*node.lesser_since.get_or_insert(at)) < delay,
+                Preempt::After(delay) => {
+                    let heard_for = at.since(*node.lesser_since.get_or_insert(at));
+                    // What it reads after a pause counts from its arrival, which may be long ago.
+                    node.resumed_at.is_none() && heard_for + delay / 1_000_000 * (drift + 1) < delay
+                }
             };
         if heard.priority >= node.priority.get() || holds {
             if node.state == StateName::Backup {
@@ -464,12 +469,15 @@ impl Judge<'_> {
             let came = node.ours > before;
             node.ours_since = (at, cause);
             if came {
+                node.came_at = at;
                 let result = invariants::k5_after_hook(&self.facts, id);
                 self.note(at, result);
             }
             self.ask_vips(at, id);
             if came {
-                self.ask_at(Bounded::Announced, id, at + ANNOUNCED_WITHIN);
+                // A renewal under way may put back what somebody removed; the add after it finds it there.
+                let bound = ANNOUNCED_WITHIN + self.facts.kernel_bound();
+                self.ask_at(Bounded::Announced, id, at + bound);
             }
         }
     }

@@ -146,6 +146,9 @@ fn a_vip_that_cannot_be_renewed_is_removed_when_the_router_steps_down() {
     assert_eq!(node.state(), Initialize);
     let removals = node.words_since(0).iter().filter(|word| *word == "remove").count();
     assert!(removals > 0, "it is asked to go");
+}
+
+#[test]
 fn an_add_that_ends_after_the_interval_has_become_shorter_is_renewed_with_the_shorter_lease() {
     let (mut node, adds) = adding(RouterConfig { interval: centis(300), ..config(100) });
     assert_eq!(adds[0].operation, AddressOperation::Add(Lifetime::Secs(7)));
@@ -177,4 +180,23 @@ fn a_vip_that_is_refused_after_it_has_left_the_file_takes_its_router_nowhere() {
             if matches!(event.kind, EventKind::VipRefused(..)))
     };
     assert!(!outputs.iter().any(refused));
+}
+
+#[test]
+fn a_backup_that_wakes_up_waits_an_interval_for_what_its_full_buffer_lost() {
+    let mut node = Node::start(vec![config(100)]);
+    node.run(Duration::from_secs(1));
+    node.hear(&advert(HIGH, 200));
+    let heard_at = node.now;
+    node.freeze(Duration::from_secs(10));
+    let socket = *node.sockets.last().expect("an open socket");
+    // The buffer kept the oldest.
+    let packet = advert(HIGH, 200).packet();
+    node.inbox.packets.push_back((socket, heard_at + Duration::from_secs(1), packet));
+    node.turns();
+    assert_eq!(node.state(), Backup);
+    node.run(Duration::from_millis(1_600));
+    assert_eq!(node.state(), Backup, "one interval and the skew");
+    node.run(Duration::from_millis(10));
+    assert_eq!(node.state(), Master);
 }

@@ -262,6 +262,8 @@ impl VirtualRouter {
         };
         self.counters.vips_claimed += 1;
         if ctx.now < master.reclaim_at {
+            // The last word must be ours, or the neighbours go to the other one.
+            master.reclaim_owed = !mutated!(ClaimsDropped);
             return;
         }
         master.reclaim_at = ctx.now + RECLAIM_INTERVAL;
@@ -269,6 +271,18 @@ impl VirtualRouter {
             self.announce(ctx, vec![ip]);
         }
         self.event(ctx, EventKind::VipClaimed(ip, mac));
+    }
+
+    /// Answers a claim that came too soon after the one before.
+    pub(super) fn reclaim_if_due(&mut self, ctx: &mut Context<'_>) {
+        let State::Master(master) = &mut self.state else {
+            return;
+        };
+        if master.reclaim_owed && master.reclaim_at <= ctx.now {
+            master.reclaim_owed = false;
+            master.reclaim_at = ctx.now + RECLAIM_INTERVAL;
+            self.announce(ctx, self.vips.held().collect());
+        }
     }
 
     /// The addresses whose claims by others matter now.

@@ -32,7 +32,7 @@ impl VirtualRouter {
         match (&mut self.state, heard.priority) {
             (State::Initialize(_), AdvertPriority::Zero) => {}
             (State::Initialize(_), AdvertPriority::Of(_)) => self.refusal.heard_other(),
-            (State::Backup(_), AdvertPriority::Zero) => self.handle_release(heard),
+            (State::Backup(_), AdvertPriority::Zero) => self.handle_release(ctx.now, heard),
             (State::Backup(_), AdvertPriority::Of(priority)) => {
                 self.refusal.heard_other();
                 self.handle_master(ctx, heard, priority);
@@ -107,11 +107,11 @@ impl VirtualRouter {
 
     /// Priority 0 while BACKUP: the skew time decides who follows. Only the MASTER last heard can
     /// release; and repeated zeros can't put an election off.
-    fn handle_release(&mut self, heard: Heard) {
+    fn handle_release(&mut self, now: Instant, heard: Heard) {
         if mutated!(ZeroIgnored) {
             return;
         }
-        let skew = self.skew();
+        let skewed = self.unless_past(now, heard.at + self.skew());
         let State::Backup(backup) = &mut self.state else {
             return;
         };
@@ -121,7 +121,6 @@ impl VirtualRouter {
             return;
         }
         backup.hold.take_if(|(holder, _)| *holder == heard.source);
-        let skewed = heard.at + skew;
         if skewed < backup.master_down_at {
             backup.master_down_at = skewed;
             backup.released = true;
@@ -135,7 +134,7 @@ impl VirtualRouter {
             return;
         }
         self.learn(ctx, heard);
-        let master_down_at = heard.at + self.master_down();
+        let master_down_at = self.unless_past(ctx.now, heard.at + self.master_down());
         let State::Backup(backup) = &mut self.state else {
             return;
         };
@@ -148,6 +147,17 @@ impl VirtualRouter {
         if mutated!(BackupAdvertises) && priority > self.priority {
             self.send(ctx, AdvertPriority::Of(self.priority), self.config.interval);
         }
+    }
+
+    /// When the timer is to fire that what was heard sets to `at`.
+    ///
+    /// Read so late that this is past, it may not be the last that came: a full receive buffer keeps
+    /// the oldest. One interval more tells whether a MASTER is there.
+    fn unless_past(&self, now: Instant, at: Instant) -> Instant {
+        if at > now || mutated!(TakenForAllThatCame) {
+            return at;
+        }
+        now + self.master_interval.get().duration() + self.skew()
     }
 
     /// Whether a lesser MASTER heard now is to be replaced. `preempt_delay` runs from the first
@@ -259,6 +269,7 @@ impl VirtualRouter {
     /// Answers, the master-down timer, the advert timer, and the farewell.
     pub(super) fn handle_election_timeout(&mut self, ctx: &mut Context<'_>) {
         self.send_answer(ctx);
+        self.reclaim_if_due(ctx);
         self.send_farewell_if_due(ctx);
         let grid = self.next_on_grid(ctx.now);
         match &mut self.state {

@@ -79,6 +79,7 @@ impl VirtualRouter {
             owed: Owed::default(),
             is_dual: false,
             reclaim_at: ctx.now,
+            reclaim_owed: false,
         };
         self.assertions = Assertions::default();
         self.change_state(ctx, State::Master(master), reason);

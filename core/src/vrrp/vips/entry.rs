@@ -34,6 +34,14 @@ impl Entry {
         }
     }
 
+    /// Whether it is being added or removed: the result says whether it is there.
+    pub(super) fn is_coming_or_going(&self) -> bool {
+        match self.in_flight {
+            Some((_, AddressOperation::Add(_) | AddressOperation::Remove)) => true,
+            Some((_, AddressOperation::Renew(_))) | None => false,
+        }
+    }
+
     /// What it needs next, if nothing is under way for it.
     pub(super) fn next_operation(&mut self, wanted: Option<Lifetime>) -> Option<AddressOperation> {
         if self.in_flight.is_some() || self.retry_at.is_some() {
