@@ -276,6 +276,11 @@ impl Host {
         }
     }
 
+    /// The next packet that lies unread, for a process that can't borrow it from here.
+    pub fn take_arrival(&mut self) -> Option<(SocketId, Instant, Frame)> {
+        self.process.arrivals.pop_front()
+    }
+
     /// How many sockets are open.
     #[must_use]
     pub fn sockets_open(&self) -> usize {

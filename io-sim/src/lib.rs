@@ -9,6 +9,8 @@
 //! | [`kernel`] | interfaces and addresses with leases; it outlives the process that uses it |
 //! | [`host`] | one machine: kernel, netlink worker, sockets and hooks of the process on it |
 //! | [`neighbours`] | clients, and which machine they take for the holder of a VIP |
+//! | [`gate`] | what a stopped process (SIGSTOP) waits at |
+//! | [`platform`] | the core's `Platform` on such a machine, in a host of turmoil |
 //!
 //! All of it is plain data, driven by calls that carry the time: the discrete-event runner calls it
 //! directly, and the turmoil runner puts the same machines on turmoil's network for the
@@ -19,10 +21,12 @@
 pub mod clock;
 pub mod draw;
 pub mod frame;
+pub mod gate;
 pub mod host;
 pub mod kernel;
 pub mod lan;
 pub mod neighbours;
+pub mod platform;
 
 /// The most nodes that a simulated network has.
 pub const NODES_MAX: usize = 7;

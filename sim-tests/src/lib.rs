@@ -14,3 +14,4 @@ pub mod swarm;
 pub mod sweep;
 pub mod timeline;
 pub mod trace;
+pub mod turmoil_world;

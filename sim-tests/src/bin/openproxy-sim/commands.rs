@@ -250,7 +250,7 @@ pub(crate) fn speed(seconds: u64) -> Result {
 
 /// Three routers at 1 s, with faults of the swarm all along: one in ten simulated minutes.
 fn speed_scenario(seconds: u64) -> Scenario {
-    openproxy_sim_tests::swarm::long_run(SimTime::from_secs(seconds))
+    swarm::long_run(SimTime::from_secs(seconds))
 }
 
 pub(crate) fn explore() -> Result {

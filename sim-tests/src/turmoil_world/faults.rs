@@ -1,0 +1,170 @@
+//! Begins and ends of faults, applied between two of turmoil's steps.
+
+use std::rc::Rc;
+
+use openproxy_io_sim::NodeId;
+use openproxy_io_sim::clock::{Clock, SimTime};
+use openproxy_io_sim::draw::{Draws, Stream};
+use openproxy_io_sim::platform::{Held, turmoil_address};
+
+use super::TurmoilWorld;
+use super::process::Signal;
+use crate::fault::{FaultKind, apply_to_host, apply_to_lan};
+use crate::observe::{End, Observation, Observer};
+use crate::stranger;
+
+impl<O: Observer> TurmoilWorld<'_, O> {
+    /// What befalls the cluster by now, in the order of the discrete-event runner.
+    pub(super) fn befall(&mut self) {
+        let now = self.now;
+        while let Some((_, node)) = self.starts.pop_if(|(at, _)| *at <= now) {
+            self.start(node);
+        }
+        while let Some((at, position, begins)) = self.edges.get(self.next_edge).copied()
+            && at <= now
+        {
+            self.next_edge += 1;
+            self.turn_fault(position, begins);
+        }
+        while let Some(position) = self.strangers.iter().position(|next| next.0 <= now) {
+            self.send_stranger(position);
+        }
+        let mut wire = self.wire.borrow_mut();
+        while let Some((to, ip, mac)) = wire.next_claim(now) {
+            let machine = &self.stations[to.index()].machine;
+            machine.host.borrow_mut().hear_claim(ip, mac);
+            machine.wake();
+        }
+        let observer = &mut self.observer;
+        wire.clients.hear(now, |ip, holder| observer.observe(now, holder, Observation::Client(ip)));
+    }
+
+    fn turn_fault(&mut self, position: usize, begins: bool) {
+        let scenario = self.scenario;
+        let fault = &scenario.faults[position];
+        let count = scenario.count();
+        let first = fault.kind.nodes(count).first().copied().unwrap_or(NodeId(0));
+        self.observer.observe(self.now, first, Observation::Fault(fault, begins));
+        apply_to_lan(&mut self.wire.borrow_mut().lan, count, &fault.kind, begins);
+        if let FaultKind::Stranger { .. } = fault.kind {
+            self.strangers.retain(|(_, known, _)| *known != position);
+            if begins {
+                self.strangers.push((self.now, position, 0));
+            }
+        }
+        let Some(node) = fault.kind.node() else { return };
+        let machine = &self.stations[node.index()].machine;
+        apply_to_host(&mut machine.host.borrow_mut(), scenario, &fault.kind, begins);
+        machine.wake();
+        self.tell_changes(node);
+        if begins {
+            self.strike(node, &fault.kind);
+        } else {
+            self.relieve(node, &fault.kind);
+        }
+        self.tell_changes(node);
+    }
+
+    /// Tells of what was done to a kernel from outside.
+    fn tell_changes(&mut self, node: NodeId) {
+        let mut wire = self.wire.borrow_mut();
+        wire.set_time(self.now);
+        self.stations[node.index()].machine.host.borrow_mut().tell_changes(&mut *wire);
+        drop(wire);
+        self.pass_on();
+    }
+
+    /// What a fault does to a process when it begins.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others do nothing to it")]
+    fn strike(&mut self, node: NodeId, kind: &FaultKind) {
+        let now = self.now;
+        let station = Rc::clone(&self.stations[node.index()]);
+        let machine = &station.machine;
+        let runs = machine.is_running();
+        match kind {
+            FaultKind::Kill { .. } => self.end(node, End::Killed),
+            FaultKind::PowerLoss { .. } => {
+                self.end(node, End::PowerLost);
+                let kernel = &mut machine.host.borrow_mut().kernel;
+                kernel.reboot(&[self.scenario.own_address(node)]);
+                kernel.set_running(false);
+            }
+            FaultKind::Stop { .. } if runs => {
+                station.signal(Signal::Terminate);
+                self.observer.observe(now, node, Observation::Asked);
+            }
+            FaultKind::Pause { .. } if runs && machine.gate.is_open() => {
+                machine.gate.close();
+                self.observer.observe(now, node, Observation::Paused);
+            }
+            FaultKind::Reload { change, .. } => {
+                self.changes[node.index()].apply(*change);
+                self.write_file(node, self.configured_file(node));
+                self.hang_up(node);
+            }
+            _ => {}
+        }
+    }
+
+    /// What the end of a fault does to a process.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others do nothing to it")]
+    fn relieve(&mut self, node: NodeId, kind: &FaultKind) {
+        let now = self.now;
+        let station = Rc::clone(&self.stations[node.index()]);
+        let machine = &station.machine;
+        match kind {
+            FaultKind::Kill { .. } => self.start(node),
+            FaultKind::PowerLoss { .. } => {
+                let drift = self.scenario.nodes[node.index()].drift_ppm;
+                machine.set_clock(Clock::new(now, drift));
+                machine.host.borrow_mut().kernel.set_running(true);
+                self.start(node);
+            }
+            FaultKind::Stop { .. } => {
+                // Whoever hasn't ended by now is killed, as a service manager would.
+                self.end(node, End::Killed);
+                self.start(node);
+            }
+            FaultKind::Pause { .. } if machine.is_running() && !machine.gate.is_open() => {
+                machine.gate.open();
+                self.observer.observe(now, node, Observation::Resumed);
+            }
+            _ => {}
+        }
+    }
+
+    /// Starts a process, if none runs.
+    fn start(&mut self, node: NodeId) {
+        let station = &self.stations[node.index()];
+        if !station.machine.is_running() {
+            station.begin_process();
+            self.sim.bounce(turmoil_address(node));
+        }
+    }
+
+    /// Ends a process without a word to it.
+    fn end(&mut self, node: NodeId, end: End) {
+        let machine = &self.stations[node.index()].machine;
+        let was_running = machine.is_running();
+        // Before its future is dropped: what that does must change nothing.
+        machine.end_process();
+        if was_running {
+            self.sim.crash(turmoil_address(node));
+            self.observer.observe(self.now, node, Observation::Ended(end));
+        }
+    }
+
+    /// A stranger has no host: its packets come out of the wire.
+    fn send_stranger(&mut self, position: usize) {
+        let (at, fault, sent) = self.strangers[position];
+        let FaultKind::Stranger { wrong, every } = self.scenario.faults[fault].kind else { return };
+        let pause = every.since(SimTime::ZERO).max(std::time::Duration::from_millis(1));
+        self.strangers[position] = (at + pause, fault, sent + 1);
+        let key = u64::try_from(fault).unwrap_or(0);
+        let chosen = Draws::new(self.scenario.seed).draw(Stream::Stranger, key, sent);
+        for to in self.scenario.ids() {
+            let frame = stranger::frame(self.scenario, to, wrong, chosen);
+            self.wire.borrow_mut().hold(at, Held { to, from: None, frame });
+        }
+    }
+}

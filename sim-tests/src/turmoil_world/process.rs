@@ -1,0 +1,155 @@
+//! One process of the cluster: the daemon without what is Linux about it.
+//!
+//! The file goes through the daemon's parser, changes of it through the daemon's watcher, and the
+//! routers run in the daemon's driver. In place of signals, a queue; in place of the service
+//! thread, a second future. Nothing is spawned: a panic anywhere ends the run, and the order of
+//! everything that wakes in one moment is the order of the branches of a `select!`.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::rc::Rc;
+
+use openproxy::config::load_bytes;
+use openproxy::driver;
+use openproxy::reload::{Decision, FileWatcher};
+use openproxy_core::io::{Command, Platform as _};
+use openproxy_core::supervisor::Supervisor;
+use openproxy_io_sim::platform::{Machine, SimPlatform, Told, Wire, sleep_until, time};
+use tokio::sync::Notify;
+
+/// What diagnostics call the file.
+const FILE: &str = "openproxy.toml";
+
+/// What a process is told by the people around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// SIGHUP: read the file now.
+    HangUp,
+    /// SIGTERM: release everything and end.
+    Terminate,
+}
+
+/// A machine with its disk.
+#[derive(Debug)]
+pub(crate) struct Station {
+    pub(crate) machine: Rc<Machine>,
+    wire: Rc<RefCell<Wire>>,
+    file: RefCell<Vec<u8>>,
+    signals: RefCell<VecDeque<Signal>>,
+    signalled: Notify,
+}
+
+impl Station {
+    pub(crate) fn new(machine: Rc<Machine>, wire: Rc<RefCell<Wire>>, file: Vec<u8>) -> Self {
+        let (file, signals) = (RefCell::new(file), RefCell::default());
+        Self { machine, wire, file, signals, signalled: Notify::new() }
+    }
+
+    pub(crate) fn write_file(&self, bytes: Vec<u8>) {
+        self.file.replace(bytes);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.signals.borrow_mut().push_back(signal);
+        self.signalled.notify_one();
+    }
+
+    /// A process is about to run: signals were for the one before.
+    pub(crate) fn begin_process(&self) {
+        self.signals.borrow_mut().clear();
+        self.machine.begin_process();
+    }
+
+    fn tell(&self, told: Told) {
+        let mut wire = self.wire.borrow_mut();
+        wire.set_time(time());
+        wire.tell(self.machine.node, told);
+    }
+
+    fn command(&self, command: Command) {
+        self.machine.host.borrow_mut().command(command);
+        self.machine.wake();
+    }
+}
+
+/// The life of the process that its machine has just begun. A file that can't be used is its end.
+pub(crate) async fn live(station: Rc<Station>) -> turmoil::Result {
+    // Turmoil runs what it is given at once; until the scenario starts it, this is nobody.
+    if !station.machine.is_running() {
+        return Ok(());
+    }
+    let bytes = station.file.borrow().clone();
+    let Ok(loaded) = load_bytes(FILE, &bytes) else {
+        station.machine.end_process();
+        return Ok(());
+    };
+    for router in &loaded.routers {
+        station.tell(Told::Started(router.clone()));
+    }
+    let wire = Rc::clone(&station.wire);
+    let mut platform = SimPlatform::open(Rc::clone(&station.machine), wire).await?;
+    let supervisor = Supervisor::new(loaded.routers.clone());
+    let watcher = FileWatcher::new(FILE.to_owned(), bytes, loaded, platform.now());
+    let report = |event| station.tell(Told::Event(event));
+    tokio::select! {
+        biased;
+        // First, so that the driver's turn finds what a signal of the same moment asks for.
+        never = serve(&station, watcher) => match never {},
+        () = driver::run(supervisor, &mut platform, report) => {}
+    }
+    station.machine.end_process();
+    station.tell(Told::Finished);
+    Ok(())
+}
+
+/// What the daemon's service thread does: signals, and the file.
+async fn serve(station: &Station, mut watcher: FileWatcher) -> Infallible {
+    let mut is_stopping = false;
+    loop {
+        station.machine.gate.pass().await;
+        let (clock, now) = (station.machine.clock(), time());
+        let signal = station.signals.borrow_mut().pop_front();
+        let read_at = clock.global(watcher.poll_timeout());
+        match signal {
+            // The daemon would end at once. What a fault means by it is one SIGTERM.
+            Some(Signal::Terminate) if is_stopping => {}
+            Some(Signal::Terminate) => {
+                is_stopping = true;
+                station.command(Command::Shutdown);
+            }
+            Some(Signal::HangUp) if is_stopping => {}
+            Some(Signal::HangUp) => watcher.handle_hangup(clock.local(now)),
+            None if read_at <= now && !is_stopping => {
+                let bytes = station.file.borrow().clone();
+                handle(station, watcher.handle_read(clock.local(now), Ok(bytes)));
+            }
+            None => {
+                tokio::select! {
+                    biased;
+                    () = station.signalled.notified() => {}
+                    () = sleep_until(read_at), if !is_stopping => {}
+                }
+            }
+        }
+    }
+}
+
+fn handle(station: &Station, decision: Option<Decision>) {
+    match decision {
+        Some(Decision::Apply(loaded)) => {
+            for router in &loaded.routers {
+                station.tell(Told::Reloaded(router.clone()));
+            }
+            station.command(Command::Reload(loaded.routers));
+        }
+        // What runs goes on; the daemon writes a line about it.
+        Some(
+            Decision::Broken(_)
+            | Decision::Unreadable(_)
+            | Decision::NeedsHangup
+            | Decision::Unchanged,
+        )
+        | None => {}
+    }
+}
