@@ -17,7 +17,8 @@ pub use kernel::{k2_foreign, k2_leftovers, k4, k5_after_hook, k5_only_held, k8_r
 pub use pause::{p2, p3, p3_grid, p4};
 pub use vrrp_liveness::l3;
 pub use vrrp_safety::{
-    Print, v2_heard, v3_silent, v4_one_zero, v4_silent, v5, v6, v7, v8_owner, v8_sent, v9, v10,
+    FAREWELL_DELAY_MAX, Print, v2_heard, v3_silent, v4_one_zero, v4_silent, v5, v6, v7, v8_owner,
+    v8_sent, v9, v10,
 };
 
 macro_rules! ids {
@@ -71,12 +72,16 @@ pub enum Bounded {
     Announced,
     /// A won conflict: K6.
     Reannounced,
+    /// Another's announcement of a VIP that is held: K6.
+    Reclaimed,
     /// An asked-for end: K8.
     Ended,
     /// A crash of the MASTER: L4.
     Succeeded,
     /// Adverts that can't be sent: K1.
     Fenced,
+    /// Adverts that can be sent again: L4.
+    Unmuted,
     /// A check that fails: V3.
     Checked,
     /// The calm after the faults: L1, L2.
@@ -88,15 +93,17 @@ pub const BOUNDED: usize = Bounded::ALL.len();
 
 impl Bounded {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Vips,
         Self::Masters,
         Self::Lease,
         Self::Announced,
         Self::Reannounced,
+        Self::Reclaimed,
         Self::Ended,
         Self::Succeeded,
         Self::Fenced,
+        Self::Unmuted,
         Self::Checked,
         Self::Settled,
     ];
@@ -115,9 +122,11 @@ pub fn ask(bounded: Bounded, facts: &Facts<'_>, node: NodeId, at: SimTime) -> Ve
         Bounded::Lease => kernel::k1(facts, node),
         Bounded::Announced => kernel::k5_in_time(facts, node, at),
         Bounded::Reannounced => kernel::k6(facts, node, at),
+        Bounded::Reclaimed => kernel::k6_claimed(facts, node, at),
         Bounded::Ended => kernel::k8_in_time(facts, node),
         Bounded::Succeeded => vrrp_liveness::l4(facts, at),
         Bounded::Fenced => kernel::k1_fenced(facts, node, at),
+        Bounded::Unmuted => vrrp_liveness::l4_unmuted(facts, node),
         Bounded::Checked => vrrp_safety::v3_checked(facts, node),
         Bounded::Settled => vrrp_liveness::l1(facts).and_then(|()| vrrp_liveness::l2(facts)),
     }

@@ -34,12 +34,17 @@ pub(crate) fn frame(scenario: &Scenario, to: NodeId, wrong: Wrong, chosen: u64) 
         (Wrong::Version, Version::V2) => Version::V3,
         (Wrong::Vrid | Wrong::Version | Wrong::Checksum | Wrong::Type | Wrong::Way, ours) => ours,
     };
+    // Version 2 writes whole seconds.
+    let centis = match version {
+        Version::V2 => scenario.interval_centis.next_multiple_of(100).min(25_500),
+        Version::V3 => scenario.interval_centis,
+    };
     let advert = Advertisement {
         version,
         vrid: Vrid::new(vrid).expect("in range"),
         // Better than anybody: it would be believed if it were taken.
         priority: AdvertPriority::Of(Priority::new(254).expect("in range")),
-        interval: AdverInterval::from_centis(scenario.interval_centis).expect("checked"),
+        interval: AdverInterval::from_centis(centis).expect("checked"),
         checksum: ChecksumForm::PseudoHeader,
         addresses: Arc::<[_]>::from(scenario.vips()),
     };

@@ -45,7 +45,7 @@ pub fn k2_leftovers(facts: &Facts<'_>, id: NodeId, priority: AdvertPriority) -> 
     let node = facts.node(id);
     let owns = node.config.as_ref().is_some_and(|config| config.priority.is_owner());
     match priority {
-        AdvertPriority::Of(_) if node.leftover != 0 && !owns => {
+        AdvertPriority::Of(_) if node.leftover != 0 && !owns && node.ailments == 0 => {
             broken(Id::K2, id, format!("advertises with leftovers {:b}", node.leftover))
         }
         AdvertPriority::Of(_) | AdvertPriority::Zero => Ok(()),
@@ -144,6 +144,24 @@ pub(super) fn k6(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     let told = node.announced_at.is_some_and(|told| told >= won_at);
     if lasted && is_fresh && !told && !node.is_ailing(at) {
         return broken(Id::K6, id, format!("won against {loser} at {won_at}, announces nothing"));
+    }
+    Ok(())
+}
+
+/// A MASTER has the last word about its VIPs: another's announcement is answered.
+pub(super) fn k6_claimed(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    let Some(claimed_at) = node.claimed_at else { return Ok(()) };
+    let lasted = facts.takes_part(id)
+        && node.state == StateName::Master
+        && node.state_since < claimed_at
+        && node.came_at < claimed_at
+        && node.ours == facts.wanted(id)
+        && node.resumed_at.is_none_or(|resumed| resumed < claimed_at);
+    let told = node.announced_at.is_some_and(|told| told >= claimed_at);
+    if lasted && !told && !node.is_ailing(at) {
+        let text = format!("another announced its VIP at {claimed_at}, and has the last word");
+        return broken(Id::K6, id, text);
     }
     Ok(())
 }

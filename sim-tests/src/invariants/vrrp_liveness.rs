@@ -76,6 +76,19 @@ pub(super) fn l4(facts: &Facts<'_>, at: SimTime) -> Verdict {
     broken(Id::L4, backup.unwrap_or(NodeId(0)), text)
 }
 
+/// A MASTER whose adverts could not be sent tries again after a quarter of an interval.
+pub(super) fn l4_unmuted(facts: &Facts<'_>, id: NodeId) -> Verdict {
+    let node = facts.node(id);
+    let lasted = facts.takes_part(id)
+        && node.state == StateName::Master
+        && node.state_since < node.unmuted_at
+        && node.resumed_at.is_none_or(|resumed| resumed < node.unmuted_at);
+    if lasted && node.sent_at.is_none_or(|sent| sent < node.unmuted_at) {
+        return broken(Id::L4, id, format!("can send since {}, and doesn't", node.unmuted_at));
+    }
+    Ok(())
+}
+
 /// Two MASTERs anywhere are explained by the network: the lesser doesn't hear the better.
 pub(super) fn l5(facts: &Facts<'_>, at: SimTime) -> Verdict {
     for (better, lesser) in pairs_of_masters(facts) {

@@ -102,15 +102,24 @@ pub fn v3_silent(facts: &Facts<'_>, id: NodeId) -> Verdict {
     }
 }
 
+/// How long a MASTER that yields may keep its last advert back for its VIPs to be off.
+pub const FAREWELL_DELAY_MAX: Duration = Duration::from_millis(50);
+
 /// A BACKUP sends nothing, but for the farewell of one that has just yielded.
 ///
 /// # Errors
 /// If it sends something else.
-pub fn v4_silent(facts: &Facts<'_>, id: NodeId) -> Verdict {
+pub fn v4_silent(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     let node = facts.node(id);
+    let early = facts.drift(FAREWELL_DELAY_MAX) + FAREWELL_DELAY_MAX / 1_000;
     match node.state {
         StateName::Backup if node.farewells == 0 => {
             broken(Id::V4, id, "an advert of a BACKUP that owes no farewell")
+        }
+        StateName::Backup
+            if node.ours != 0 && at + early < node.state_since + FAREWELL_DELAY_MAX =>
+        {
+            broken(Id::V4, id, "the farewell before the VIPs are off")
         }
         StateName::Initialize | StateName::Backup | StateName::Master => Ok(()),
     }
@@ -170,11 +179,22 @@ pub fn v5(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
         let text = format!("takes over at {at}; {} advertised at {}", heard.from, heard.at);
         return broken(invariant, id, format!("{text}, so not before {earliest}"));
     }
+    // What lies unread after a pause may not be all that came; it is no reason to act at once.
+    let read = node.respected.is_some_and(|heard| heard.at + node.paused_for > at);
+    if node.resumed_at == Some(at) && read {
+        return broken(Id::P1, id, "takes over as it wakes up, by an old advert");
+    }
     // It may come later by a greater skew, and after a pause; by nothing else.
     let skew_max = facts.skew_max().max(believed);
     let latest = heard.at + believed * 3 + skew_max;
     let woken = node.resumed_at.map_or(SimTime::ZERO, |resumed| resumed + believed + skew_max);
-    let latest = latest.max(woken) + tolerance * 2;
+    let mut latest = latest.max(woken) + tolerance * 2;
+    if let Some(released_at) = node.released_at
+        && node.respected.is_some()
+    {
+        let skew = facts.skew(id, believed.max(own)) + tolerance;
+        latest = latest.min((released_at + skew).max(woken));
+    }
     let waits_longer = matches!(config.preempt, Preempt::After(delay) if delay > Duration::ZERO);
     if at > latest && is_plain && !waits_longer {
         let text = format!("takes over at {at}; {} advertised at {}", heard.from, heard.at);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use openproxy_core::event::Reason;
-use openproxy_core::vrrp::{Lease, Preempt, Priority, RouterConfig, StateName, Version, skew_time};
+use openproxy_core::vrrp::{Preempt, Priority, RouterConfig, StateName, Version};
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
 use openproxy_io_sim::kernel::{Cause, RefusedOperation};
@@ -95,6 +95,8 @@ pub struct Node {
     pub blind: u32,
     /// Since when adverts can't be sent.
     pub mute_since: Option<SimTime>,
+    /// When they could be again.
+    pub unmuted_at: SimTime,
     /// Since when its check fails.
     pub check_fails_since: Option<SimTime>,
     /// Its promote hook runs, and the VIPs wait for it.
@@ -133,6 +135,8 @@ pub struct Node {
     pub better_unread: bool,
     /// Yielded to, and when the loser's VIPs were off.
     pub won_at: Option<(SimTime, NodeId)>,
+    /// Somebody else announced a VIP that it holds.
+    pub claimed_at: Option<SimTime>,
     /// When it last won, before that.
     pub won_before: Option<SimTime>,
 }
@@ -319,9 +323,12 @@ impl<'s> Facts<'s> {
     pub fn skew(&self, node: NodeId, interval: Duration) -> Duration {
         let node = self.node(node);
         let Some(config) = &node.config else { return Duration::ZERO };
-        let centis = u16::try_from(interval.as_millis() / 10).unwrap_or(1).max(1);
-        let interval = openproxy_core::vrrp::AdverInterval::from_centis(centis);
-        interval.map_or(Duration::ZERO, |it| skew_time(config.version, node.priority, it))
+        // Written out once more: the judge must not share a mistake with the core.
+        let unit = match config.version {
+            Version::V2 => Duration::from_secs(1),
+            Version::V3 => interval,
+        };
+        unit * (256 - u32::from(node.priority.get())) / 256
     }
 
     /// The longest skew of any node.
@@ -337,8 +344,16 @@ impl<'s> Facts<'s> {
     #[must_use]
     pub fn lease_bound(&self, node: NodeId) -> Option<Duration> {
         let config = self.node(node).config.as_ref().filter(|config| config.lease)?;
-        let lease = Lease::of(config.interval).duration();
-        Some(lease + openproxy_core::vrrp::KERNEL_LATENESS_MAX + self.kernel_bound())
+        // The kernel removes up to 1.25 s late, so a lease ends that much before the third
+        // interval; no shorter than it needs to outlive the next renewal.
+        let lateness = Duration::from_millis(1_250);
+        let interval = config.interval.duration();
+        let lease = if interval < Duration::from_secs(1) {
+            1
+        } else {
+            (interval * 3).saturating_sub(lateness).as_secs().max(2)
+        };
+        Some(Duration::from_secs(lease) + lateness + self.kernel_bound())
     }
 
     /// From the end of the last fault until there is one MASTER, whatever the faults were (L1).
@@ -462,6 +477,7 @@ impl Node {
             ailed_until: SimTime::ZERO,
             blind: 0,
             mute_since: None,
+            unmuted_at: SimTime::ZERO,
             check_fails_since: None,
             gate_closed: false,
             paused_for: Duration::ZERO,
@@ -481,6 +497,7 @@ impl Node {
             good_unread: 0,
             better_unread: false,
             won_at: None,
+            claimed_at: None,
             won_before: None,
         }
     }

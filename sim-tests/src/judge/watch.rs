@@ -16,7 +16,7 @@ use openproxy_io_sim::kernel::Cause;
 use super::Judge;
 use super::facts::{Crash, Heard, is_takeover};
 use crate::fault::FaultKind;
-use crate::invariants::{self, Bounded, Print};
+use crate::invariants::{self, Bounded, FAREWELL_DELAY_MAX, Print};
 use crate::observe::{Agenda, End, Observation};
 use crate::scenario::{CHECK_INTERVAL, HOOK_TIMEOUT};
 use crate::sometimes::Mark;
@@ -26,8 +26,8 @@ const ANNOUNCED_WITHIN: Duration = Duration::from_millis(10);
 /// What the daemon adds to its longest hook before it gives up waiting at its end: until a killed
 /// promote hook is reaped, until a killed demote hook is, and a margin.
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(15);
-/// How long a MASTER that yields may keep its last advert back.
-const FAREWELL_DELAY_MAX: Duration = Duration::from_millis(50);
+/// Claims of a VIP by others are answered so often.
+const RECLAIM_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Judge<'_> {
     pub(super) fn watch(&mut self, at: SimTime, node: NodeId, observation: Observation<'_>) {
@@ -50,7 +50,13 @@ impl Judge<'_> {
                 if begins && is_link_down && self.facts.is_master(node) {
                     self.marks.put(Mark::LinkFlapAsMaster);
                 }
+                let mute_since = self.facts.node(node).mute_since;
                 self.facts.turn_fault(at, &fault.kind, begins);
+                if let (FaultKind::SendFails { .. }, false, Some(since)) =
+                    (&fault.kind, begins, mute_since)
+                {
+                    self.ask_unmuted(at, node, since);
+                }
                 if let Some(node) = fault.kind.node() {
                     self.ask_after_fault(at, node);
                 }
@@ -78,6 +84,20 @@ impl Judge<'_> {
         if self.facts.node(id).check_fails_since == Some(at) {
             // Two failures in a row, each begun and answered.
             self.ask_at(Bounded::Checked, id, at + CHECK_INTERVAL * 4);
+        }
+    }
+
+    /// Whoever could not send for an interval has failed at least once, and tries again soon.
+    fn ask_unmuted(&mut self, at: SimTime, id: NodeId, since: SimTime) {
+        let node = &mut self.facts.nodes[id.index()];
+        let Some(interval) = node.config.as_ref().map(|config| config.interval.duration()) else {
+            return;
+        };
+        if at.since(since) > interval + interval / 100 && node.state_since < since {
+            node.unmuted_at = at;
+            let again = interval / 4;
+            let bound = again + self.facts.drift(again) + Duration::from_millis(1);
+            self.ask_at(Bounded::Unmuted, id, at + bound);
         }
     }
 
@@ -321,7 +341,7 @@ impl Judge<'_> {
         }
         let facts = &self.facts;
         let result = invariants::v3_silent(facts, id)
-            .and_then(|()| invariants::v4_silent(facts, id))
+            .and_then(|()| invariants::v4_silent(facts, id, at))
             .and_then(|()| invariants::v6(facts, id, at))
             .and_then(|()| invariants::v8_sent(facts, id, priority))
             .and_then(|()| invariants::k2_leftovers(facts, id, priority));
@@ -436,6 +456,20 @@ impl Judge<'_> {
             .and_then(|()| invariants::p2(&self.facts, id, at));
         self.note(at, result);
         self.facts.nodes[id.index()].announced_at = Some(at);
+        self.ask_claimed(at, id, announced);
+    }
+
+    /// Whoever holds what another announces will say so, too.
+    fn ask_claimed(&mut self, at: SimTime, claimant: NodeId, announced: u8) {
+        for id in self.facts.scenario.ids().filter(|id| *id != claimant) {
+            let node = self.facts.node(id);
+            let holds = node.ours & announced != 0 && self.facts.is_master(id);
+            if holds && self.facts.takes_part(id) && self.facts.lan.is_open(claimant, id) {
+                self.facts.nodes[id.index()].claimed_at = Some(at);
+                let bound = RECLAIM_INTERVAL + self.facts.delay_max + self.facts.kernel_bound();
+                self.ask_at(Bounded::Reclaimed, id, at + bound + self.facts.drift(bound));
+            }
+        }
     }
 
     fn address(&mut self, at: SimTime, id: NodeId, change: &AddressChange, cause: Cause) {
