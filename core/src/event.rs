@@ -55,7 +55,7 @@ pub enum Reason {
 }
 
 /// What keeps a router in INITIALIZE.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Blocker {
     /// The interface doesn't exist.
     NoInterface,

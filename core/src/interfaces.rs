@@ -7,7 +7,7 @@ use crate::io::{Address, InterfaceIndex, KernelSnapshot, Link};
 use crate::vrrp::{Family, Vip};
 
 /// All links and addresses of the host.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Interfaces {
     links: BTreeMap<InterfaceIndex, Link>,
     /// In the kernel's order per interface: IPv4 primaries before their secondaries.

@@ -6,6 +6,7 @@
 //! that lies unread; then results and wishes; and then, always, the timers that are due, so that no
 //! flood of packets can silence a MASTER.
 
+mod digest;
 mod discards;
 mod groups;
 mod ports;
@@ -31,7 +32,7 @@ use uplinks::Dump;
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(5);
 
 /// All virtual routers of a process.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Supervisor {
     /// In order of their ids.
     routers: Vec<VirtualRouter>,

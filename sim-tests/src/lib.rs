@@ -1,6 +1,7 @@
 //! Simulations of whole clusters: one scenario type, two runners, one set of invariants.
 
 pub mod des;
+pub mod explore;
 pub mod fault;
 pub mod invariants;
 pub mod judge;

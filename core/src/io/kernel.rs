@@ -21,7 +21,7 @@ impl fmt::Display for MacAddress {
 }
 
 /// An interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Link {
     /// Its number.
     pub index: InterfaceIndex,
@@ -34,7 +34,7 @@ pub struct Link {
 }
 
 /// An address on an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     /// The interface.
     pub index: InterfaceIndex,

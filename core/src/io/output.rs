@@ -91,7 +91,7 @@ pub struct SendAdvert {
 }
 
 /// Where an advert goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Destinations {
     /// 224.0.0.18 or ff02::12.
     Multicast,
@@ -115,7 +115,7 @@ pub struct AddressRequest {
 }
 
 /// What to do with an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AddressOperation {
     /// Add it, exclusively: an address that is there already is [`AddressError::Exists`].
     ///
@@ -128,7 +128,7 @@ pub enum AddressOperation {
 }
 
 /// How long the kernel keeps an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lifetime {
     /// Until it is removed.
     Forever,

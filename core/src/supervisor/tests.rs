@@ -2,6 +2,7 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test picks the outputs that it is about")]
 
+mod digest;
 mod election;
 mod hooks;
 mod kernel;

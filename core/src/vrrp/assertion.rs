@@ -4,6 +4,8 @@
 //! own adverts reflected, becomes a storm; answered too seldom, an RFC 5798 peer never learns that
 //! it lost, and neighbours keep the loser's MAC address.
 
+mod digest;
+
 use std::net::IpAddr;
 use std::time::Duration;
 

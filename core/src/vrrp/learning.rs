@@ -14,14 +14,14 @@ const CAP_FACTOR: u32 = 10;
 /// is longer than ten of ours is capped until the same sender has kept it: two adverts of one
 /// sender, about that far apart. A slow MASTER is then believed; until then it costs one needless
 /// takeover at most.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct MasterInterval {
     value: AdverInterval,
     doubted: Option<Doubt>,
     believed: Option<(IpAddr, AdverInterval)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Doubt {
     sender: IpAddr,
     interval: AdverInterval,

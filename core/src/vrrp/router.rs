@@ -16,6 +16,7 @@
 //! Whatever keeps a router from being MASTER (no link, no address, a failed check, a refused VIP,
 //! shutdown) is a [`Blocker`]; [`VirtualRouter::settle`] moves it in and out of INITIALIZE.
 
+mod digest;
 mod effects;
 mod election;
 mod reconfigure;
@@ -48,7 +49,7 @@ use crate::time::{Duration, Instant};
 use refusal::Refusal;
 
 /// What a router needs to send adverts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Uplink {
     pub(crate) index: InterfaceIndex,
     pub(crate) mac: Option<MacAddress>,

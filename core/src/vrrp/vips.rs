@@ -4,6 +4,7 @@
 //! Each address has at most one operation outstanding; its result, matched by generation, decides
 //! what comes next. So an add and a remove can never cross, whatever the kernel's delay.
 
+mod digest;
 mod entry;
 
 use std::net::IpAddr;

@@ -7,7 +7,7 @@ const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 
 /// Whether, why and until when a router has stepped down.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Refusal {
     stepped_down: Option<(Blocker, Instant)>,
     /// How long the next time.

@@ -4,7 +4,7 @@ use crate::io::{AddressOperation, Generation, Lifetime};
 use crate::time::Instant;
 use crate::vrrp::Vip;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Entry {
     pub(super) vip: Vip,
     pub(super) present: bool,

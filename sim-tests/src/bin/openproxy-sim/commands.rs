@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use indicatif::{ProgressBar, ProgressStyle};
 use openproxy_io_sim::clock::SimTime;
 use openproxy_sim_tests::des::Des;
+use openproxy_sim_tests::explore::{self, Settings};
 use openproxy_sim_tests::judge::{Judge, Violation};
 use openproxy_sim_tests::recorder::Recorder;
 use openproxy_sim_tests::scenario::Scenario;
@@ -253,8 +254,13 @@ fn speed_scenario(seconds: u64) -> Scenario {
     swarm::long_run(SimTime::from_secs(seconds))
 }
 
-pub(crate) fn explore() -> Result {
-    Err("not yet".to_owned())
+pub(crate) fn explore(thorough: bool) -> Result {
+    let settings = if thorough { Settings::thorough() } else { Settings::default() };
+    let started = SystemTime::now();
+    let report = explore::explore(&settings);
+    println!("{report}");
+    println!("{:.1} s", started.elapsed().unwrap_or_default().as_secs_f64());
+    Ok(if report.violation().is_none() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 fn read(file: &Path) -> std::result::Result<Scenario, String> {

@@ -51,7 +51,11 @@ enum Command {
         trace: bool,
     },
     /// Explore all ways in which a few faults can befall a small cluster.
-    Explore,
+    Explore {
+        /// A larger cluster and more faults: minutes rather than seconds.
+        #[arg(long)]
+        thorough: bool,
+    },
     /// Show that runs are functions of their seeds: twice here, and once in a new process.
     Determinism {
         /// The seeds, as FROM..TO (TO not included).
@@ -86,7 +90,7 @@ fn main() -> ExitCode {
         Command::Run { seed, trace, show } => commands::run(seed, trace, show),
         Command::Sweep { seeds, jobs } => commands::sweep(seeds, jobs),
         Command::Replay { file, trace } => commands::replay(&file, trace),
-        Command::Explore => commands::explore(),
+        Command::Explore { thorough } => commands::explore(thorough),
         Command::Determinism { seeds, hashes } => commands::determinism(seeds, hashes),
         Command::Timeline { seed, file, out } => commands::timeline(seed, file.as_deref(), &out),
         Command::Speed { seconds } => commands::speed(seconds),
