@@ -1,70 +1,30 @@
 //! The discrete-event runner: the production core on simulated machines, from event to event, without
 //! tokio and without waiting.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "all outputs but events go to the machine")]
+
+mod faults;
+mod machine;
+mod net;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::net::IpAddr;
 
-use openproxy_core::io::{
-    AddressChange, Announcement, Command, Destinations, MacAddress, Output, SendAdvert,
-};
+use openproxy_core::io::Output;
 use openproxy_core::supervisor::Supervisor;
-use openproxy_io_sim::clock::{Clock, SimTime};
-use openproxy_io_sim::draw::{Draws, Stream};
-use openproxy_io_sim::frame::{Frame, frame_of};
-use openproxy_io_sim::host::{HookPlan, Host, Surroundings};
-use openproxy_io_sim::kernel::{Cause, Kernel};
+use openproxy_io_sim::NodeId;
+use openproxy_io_sim::clock::SimTime;
+use openproxy_io_sim::draw::Draws;
 use openproxy_io_sim::lan::Lan;
 use openproxy_io_sim::neighbours::Neighbours;
-use openproxy_io_sim::{NODES_MAX, NodeId};
 
-use crate::fault::{Fault, FaultKind, apply_to_host, apply_to_lan};
 use crate::observe::{Agenda, End, Observation, Observer};
-use crate::scenario::{Changes, INTERFACE, Scenario};
-use crate::stranger;
+use crate::scenario::Scenario;
+use machine::Machine;
+use net::Net;
 
 /// So many turns of one node in one moment mean that it will never wait.
 const TURNS_AT_ONCE_MAX: u32 = 1_000;
-
-/// A packet on its way. The order of the fields is the order of arrival.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Flight {
-    at: SimTime,
-    number: u64,
-    to: NodeId,
-    from: Option<NodeId>,
-    slot: usize,
-}
-
-/// What is between the machines.
-#[derive(Debug)]
-struct Net<O> {
-    now: SimTime,
-    lan: Lan,
-    clients: Neighbours,
-    flights: BinaryHeap<Reverse<Flight>>,
-    frames: Vec<Frame>,
-    free: Vec<usize>,
-    flown: u64,
-    claims: Vec<(SimTime, NodeId, IpAddr, MacAddress)>,
-    owners: Vec<(IpAddr, NodeId)>,
-    count: u8,
-    observer: O,
-}
-
-/// A machine and the process on it.
-#[derive(Debug)]
-struct Machine {
-    host: Host,
-    clock: Clock,
-    supervisor: Option<Supervisor>,
-    changes: Changes,
-    paused: bool,
-    /// The process's next turn.
-    turn_at: SimTime,
-    /// The sooner of that and what the machine itself has to do.
-    due_at: SimTime,
-}
 
 /// How much happened in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -332,198 +292,6 @@ impl<'s, O: Observer> Des<'s, O> {
         if machine.supervisor.take().is_some() {
             self.net.observer.observe(self.net.now, node, Observation::Ended(end));
         }
-    }
-
-    fn turn_fault(&mut self, position: usize, begins: bool) {
-        let fault: &'s Fault = &self.scenario.faults[position];
-        let count = self.net.count;
-        let first = fault.kind.nodes(count).first().copied().unwrap_or(NodeId(0));
-        self.net.observer.observe(self.net.now, first, Observation::Fault(fault, begins));
-        apply_to_lan(&mut self.net.lan, count, &fault.kind, begins);
-        if let FaultKind::Stranger { .. } = fault.kind {
-            self.strangers.retain(|(_, known, _)| *known != position);
-            if begins {
-                self.strangers.push((self.net.now, position, 0));
-            }
-        }
-        let Some(node) = fault.kind.node() else { return };
-        let machine = &mut self.machines[node.index()];
-        apply_to_host(&mut machine.host, self.scenario, &fault.kind, begins);
-        machine.host.tell_changes(&mut self.net);
-        self.turn_process(node, &fault.kind, begins);
-        self.schedule(node.index());
-    }
-
-    /// What a fault does to a process.
-    fn turn_process(&mut self, node: NodeId, kind: &FaultKind, begins: bool) {
-        let now = self.net.now;
-        let machine = &mut self.machines[node.index()];
-        match kind {
-            FaultKind::Kill { .. } if begins => self.end(node, End::Killed),
-            FaultKind::PowerLoss { .. } if begins => {
-                self.end(node, End::PowerLost);
-                let own = self.scenario.own_address(node);
-                let machine = &mut self.machines[node.index()];
-                machine.host.kernel.reboot(&[own]);
-                machine.host.kernel.set_running(false);
-                machine.host.tell_changes(&mut self.net);
-            }
-            FaultKind::PowerLoss { .. } => {
-                let drift = self.scenario.nodes[node.index()].drift_ppm;
-                machine.clock = Clock::new(now, drift);
-                machine.host.kernel.set_running(true);
-                self.start(node);
-            }
-            FaultKind::Stop { .. } if begins => {
-                if machine.supervisor.is_some() {
-                    machine.host.command(Command::Shutdown);
-                    self.net.observer.observe(now, node, Observation::Asked);
-                }
-            }
-            FaultKind::Kill { .. } => self.start(node),
-            FaultKind::Stop { .. } => {
-                // Whoever hasn't ended by now is killed, as a service manager would.
-                self.end(node, End::Killed);
-                self.start(node);
-            }
-            FaultKind::Pause { .. } => {
-                if machine.supervisor.is_some() && machine.paused != begins {
-                    machine.paused = begins;
-                    let told = if begins { Observation::Paused } else { Observation::Resumed };
-                    self.net.observer.observe(now, node, told);
-                    if !begins {
-                        self.turns(node.index());
-                    }
-                }
-            }
-            FaultKind::Reload { change, .. } if begins => {
-                machine.changes.apply(*change);
-                if machine.supervisor.is_some() {
-                    let config = self.scenario.config(node, &machine.changes);
-                    self.net.observer.observe(now, node, Observation::Reloaded(&config));
-                    machine.host.command(Command::Reload(vec![config]));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn send_stranger(&mut self, position: usize) {
-        let (at, fault, sent) = self.strangers[position];
-        let FaultKind::Stranger { wrong, every } = self.scenario.faults[fault].kind else { return };
-        let pause = every.since(SimTime::ZERO).max(std::time::Duration::from_millis(1));
-        self.strangers[position] = (at + pause, fault, sent + 1);
-        let chosen = Draws::new(self.scenario.seed).draw(
-            Stream::Stranger,
-            u64::try_from(fault).unwrap_or(0),
-            sent,
-        );
-        for to in self.scenario.ids() {
-            let frame = stranger::frame(self.scenario, to, wrong, chosen);
-            self.net.fly(at, to, None, frame);
-        }
-    }
-}
-
-impl Machine {
-    fn new(scenario: &Scenario, node: NodeId, draws: Draws) -> Self {
-        let spec = &scenario.nodes[node.index()];
-        let own = scenario.own_address(node);
-        let kernel = Kernel::new(node, draws, INTERFACE.into(), &[own]);
-        let takes = scenario.kernel_takes_max.since(SimTime::ZERO);
-        let mut host = Host::new(node, draws, kernel, takes);
-        let takes = spec.hooks_take.map(|takes| takes.since(SimTime::ZERO)).unwrap_or_default();
-        host.hook_plan = HookPlan { takes, fails: false };
-        Self {
-            host,
-            clock: Clock::new(SimTime::ZERO, spec.drift_ppm),
-            supervisor: None,
-            changes: Changes::default(),
-            paused: false,
-            turn_at: SimTime::MAX,
-            due_at: SimTime::MAX,
-        }
-    }
-}
-
-impl<O: Observer> Net<O> {
-    fn fly(&mut self, at: SimTime, to: NodeId, from: Option<NodeId>, frame: Frame) {
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.frames[slot] = frame;
-                slot
-            }
-            None => {
-                self.frames.push(frame);
-                self.frames.len() - 1
-            }
-        };
-        self.flown += 1;
-        self.flights.push(Reverse(Flight { at, number: self.flown, to, from, slot }));
-    }
-
-    fn transmit(&mut self, from: NodeId, to: Option<NodeId>, frame: &Frame) {
-        let now = self.now;
-        let mut arriving = [None; NODES_MAX * 3];
-        let mut count = 0;
-        let Self { lan, observer, .. } = self;
-        lan.transmit(
-            now,
-            from,
-            to,
-            frame,
-            |delivery| {
-                if let Some(place) = arriving.get_mut(count) {
-                    *place = Some(delivery);
-                    count += 1;
-                }
-            },
-            |to| observer.observe(now, from, Observation::Lost { to }),
-        );
-        for delivery in arriving.into_iter().flatten() {
-            self.fly(delivery.at, delivery.to, Some(from), delivery.frame);
-        }
-    }
-}
-
-impl<O: Observer> Surroundings for Net<O> {
-    fn send(&mut self, node: NodeId, send: &SendAdvert) {
-        self.observer.observe(self.now, node, Observation::Sent(send));
-        match &send.destinations {
-            Destinations::Multicast => {
-                let group = match send.source {
-                    IpAddr::V4(_) => openproxy_core::vrrp::MULTICAST_V4.into(),
-                    IpAddr::V6(_) => openproxy_core::vrrp::MULTICAST_V6.into(),
-                };
-                self.transmit(node, None, &frame_of(send, group));
-            }
-            Destinations::Unicast(peers) => {
-                for peer in peers.iter() {
-                    let owner = self.owners.iter().find(|(address, _)| address == peer);
-                    if let Some((_, to)) = owner.copied() {
-                        self.transmit(node, Some(to), &frame_of(send, *peer));
-                    }
-                }
-            }
-        }
-    }
-
-    fn announce(&mut self, node: NodeId, announcement: &Announcement) {
-        self.observer.observe(self.now, node, Observation::Announced(announcement));
-        for ip in &announcement.addresses {
-            for to in (0..self.count).map(NodeId).filter(|to| *to != node) {
-                if let Some(at) = self.lan.arrival(self.now, node, to) {
-                    self.claims.push((at, to, *ip, announcement.mac));
-                }
-            }
-            if let Some(at) = self.lan.arrival(self.now, node, Lan::CLIENTS) {
-                self.clients.announce(at, *ip, node);
-            }
-        }
-    }
-
-    fn address_changed(&mut self, node: NodeId, change: &AddressChange, cause: Cause) {
-        self.observer.observe(self.now, node, Observation::Address(change, cause));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Records a run for its timeline.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "only a damaged packet gets a note")]
+
 use std::net::IpAddr;
 
 use openproxy_core::event::EventKind;

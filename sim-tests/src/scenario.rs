@@ -181,6 +181,11 @@ impl Scenario {
             if fault.until < fault.at {
                 return fail(&what, format!("it ends at {}, before {}", fault.until, fault.at));
             }
+            let earlier = self.faults.iter().take(position);
+            if let Some(clash) = earlier.enumerate().find(|(_, known)| known.clashes_with(fault)) {
+                let why = "both rule the same process or machine at one time".to_owned();
+                return fail(&format!("{what} and faults[{}]", clash.0), why);
+            }
         }
         Ok(())
     }

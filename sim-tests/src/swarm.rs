@@ -65,7 +65,7 @@ pub fn scenario_at(seed: u64, interval_centis: u16) -> Scenario {
     let draws = Draws::new(seed);
     let dice = Dice(draws);
     let interval = u64::from(interval_centis) * 10_000_000;
-    let can_be_v2 = interval_centis % 100 == 0 && interval_centis <= 25_500;
+    let can_be_v2 = interval_centis.is_multiple_of(100) && interval_centis <= 25_500;
     let version = if can_be_v2 && dice.roll(Topic::Version, 0, 2) == 0 { 2 } else { 3 };
     // Half of all clusters have three nodes; two to seven are allowed.
     let count = [2, 3, 3, 3, 3, 4, 5, 7][index(dice.roll(Topic::Count, 0, 8))];

@@ -1,5 +1,10 @@
 //! What happened in a run, in order: a hash to compare runs by, and lines for people.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the seldom observations are hashed by their words"
+)]
+
 use std::fmt::Write as _;
 
 use openproxy_core::io::AddressChange;

@@ -1,5 +1,7 @@
 //! What goes wrong in the scenario of a seed.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "all other faults have a duration")]
+
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
 use openproxy_io_sim::draw::{Draws, Stream};

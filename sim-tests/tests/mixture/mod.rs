@@ -60,7 +60,12 @@ pub(crate) fn scenario(seed: u64) -> Scenario {
     }
     scenario.end = SimTime::from_secs(45);
     let faults = dice.pick(1, 5);
-    scenario.faults = (0..faults).map(|_| fault(&mut dice, count)).collect();
+    for _ in 0..faults {
+        let fault = fault(&mut dice, count);
+        if !scenario.faults.iter().any(|known| known.clashes_with(&fault)) {
+            scenario.faults.push(fault);
+        }
+    }
     scenario
 }
 

@@ -1,0 +1,109 @@
+//! What befalls the cluster: faults, strangers, and the life of processes.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    clippy::collapsible_match,
+    reason = "few faults concern the process"
+)]
+
+use openproxy_core::io::Command;
+use openproxy_io_sim::NodeId;
+use openproxy_io_sim::clock::{Clock, SimTime};
+use openproxy_io_sim::draw::{Draws, Stream};
+
+use super::Des;
+use crate::fault::{Fault, FaultKind, apply_to_host, apply_to_lan};
+use crate::observe::{End, Observation, Observer};
+use crate::stranger;
+
+impl<'s, O: Observer> Des<'s, O> {
+    pub(super) fn turn_fault(&mut self, position: usize, begins: bool) {
+        let fault: &'s Fault = &self.scenario.faults[position];
+        let count = self.net.count;
+        let first = fault.kind.nodes(count).first().copied().unwrap_or(NodeId(0));
+        self.net.observer.observe(self.net.now, first, Observation::Fault(fault, begins));
+        apply_to_lan(&mut self.net.lan, count, &fault.kind, begins);
+        if let FaultKind::Stranger { .. } = fault.kind {
+            self.strangers.retain(|(_, known, _)| *known != position);
+            if begins {
+                self.strangers.push((self.net.now, position, 0));
+            }
+        }
+        let Some(node) = fault.kind.node() else { return };
+        let machine = &mut self.machines[node.index()];
+        apply_to_host(&mut machine.host, self.scenario, &fault.kind, begins);
+        machine.host.tell_changes(&mut self.net);
+        self.turn_process(node, &fault.kind, begins);
+        self.schedule(node.index());
+    }
+
+    /// What a fault does to a process.
+    fn turn_process(&mut self, node: NodeId, kind: &FaultKind, begins: bool) {
+        let now = self.net.now;
+        let machine = &mut self.machines[node.index()];
+        match kind {
+            FaultKind::Kill { .. } if begins => self.end(node, End::Killed),
+            FaultKind::PowerLoss { .. } if begins => {
+                self.end(node, End::PowerLost);
+                let own = self.scenario.own_address(node);
+                let machine = &mut self.machines[node.index()];
+                machine.host.kernel.reboot(&[own]);
+                machine.host.kernel.set_running(false);
+                machine.host.tell_changes(&mut self.net);
+            }
+            FaultKind::PowerLoss { .. } => {
+                let drift = self.scenario.nodes[node.index()].drift_ppm;
+                machine.clock = Clock::new(now, drift);
+                machine.host.kernel.set_running(true);
+                self.start(node);
+            }
+            FaultKind::Stop { .. } if begins => {
+                if machine.supervisor.is_some() {
+                    machine.host.command(Command::Shutdown);
+                    self.net.observer.observe(now, node, Observation::Asked);
+                }
+            }
+            FaultKind::Kill { .. } => self.start(node),
+            FaultKind::Stop { .. } => {
+                // Whoever hasn't ended by now is killed, as a service manager would.
+                self.end(node, End::Killed);
+                self.start(node);
+            }
+            FaultKind::Pause { .. } => {
+                if machine.supervisor.is_some() && machine.paused != begins {
+                    machine.paused = begins;
+                    let told = if begins { Observation::Paused } else { Observation::Resumed };
+                    self.net.observer.observe(now, node, told);
+                    if !begins {
+                        self.turns(node.index());
+                    }
+                }
+            }
+            FaultKind::Reload { change, .. } if begins => {
+                machine.changes.apply(*change);
+                if machine.supervisor.is_some() {
+                    let config = self.scenario.config(node, &machine.changes);
+                    self.net.observer.observe(now, node, Observation::Reloaded(&config));
+                    machine.host.command(Command::Reload(vec![config]));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn send_stranger(&mut self, position: usize) {
+        let (at, fault, sent) = self.strangers[position];
+        let FaultKind::Stranger { wrong, every } = self.scenario.faults[fault].kind else { return };
+        let pause = every.since(SimTime::ZERO).max(std::time::Duration::from_millis(1));
+        self.strangers[position] = (at + pause, fault, sent + 1);
+        let chosen = Draws::new(self.scenario.seed).draw(
+            Stream::Stranger,
+            u64::try_from(fault).unwrap_or(0),
+            sent,
+        );
+        for to in self.scenario.ids() {
+            let frame = stranger::frame(self.scenario, to, wrong, chosen);
+            self.net.fly(at, to, None, frame);
+        }
+    }
+}
