@@ -6,6 +6,7 @@
 )]
 
 mod apply;
+mod text;
 
 use openproxy_io_sim::clock::SimTime;
 use openproxy_io_sim::kernel::RefusedOperation;
@@ -315,12 +316,6 @@ impl Fault {
             && rules(self) == rules(other)
             && self.at <= other.until
             && other.at <= self.until
-    }
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} to {}: {:?}", self.at, self.until, self.kind)
     }
 }
 

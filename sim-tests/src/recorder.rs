@@ -60,7 +60,7 @@ impl Recorder {
         let faults = scenario.faults.iter().map(|fault| Fault {
             from_ns: fault.at.0,
             to_ns: fault.until.0.min(scenario.end.0),
-            text: format!("{:?}", fault.kind),
+            text: fault.kind.to_string(),
             nodes: fault.kind.nodes(scenario.count()).iter().map(|node| node.index()).collect(),
         });
         let interval = f64::from(scenario.interval_centis) / 100.0;

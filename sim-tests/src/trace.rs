@@ -146,8 +146,8 @@ fn describe(observation: &Observation<'_>, line: &mut String) {
             write!(line, "- {}/{} ({cause:?})", address.ip, address.prefix_len)
         }
         Observation::Client(ip) => write!(line, "clients: {ip} is here"),
-        Observation::Fault(fault, true) => write!(line, "fault begins: {:?}", fault.kind),
-        Observation::Fault(fault, false) => write!(line, "fault is over: {:?}", fault.kind),
+        Observation::Fault(fault, true) => write!(line, "fault begins: {}", fault.kind),
+        Observation::Fault(fault, false) => write!(line, "fault is over: {}", fault.kind),
         Observation::Turning(..) | Observation::Turned { .. } => Ok(()),
     };
     debug_assert!(result.is_ok(), "writing to a string can't fail");

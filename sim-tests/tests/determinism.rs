@@ -28,6 +28,6 @@ fn three_seeds_have_the_traces_that_they_had() {
     };
     assert_eq!(
         [hash(1), hash(2), hash(3)],
-        ["ac0d7c6e62995518", "2e1db713f32aa563", "b55f98fcf7cf4e5c"]
+        ["3e122c179664b930", "f73409dea0ebc8df", "d1f0ad86268e1faf"]
     );
 }
