@@ -34,7 +34,7 @@ pub struct Explored {
     pub worst_overlap: SimTime,
     /// The same with a successor that hadn't: it preempted, or was released by another MASTER.
     pub worst_overlap_unbound: SimTime,
-    /// What must not be, by the shortest way to it.
+    /// What must not be, by the shortest way to it; more faults were not looked at then.
     pub violation: Option<Violation>,
 }
 

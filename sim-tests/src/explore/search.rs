@@ -79,6 +79,10 @@ impl Search {
             self.flood(world, Trace::default(), 0, &mut reached);
         }
         for faults in 1..=self.faults_max {
+            if self.explored.violation.is_some() {
+                // No way with more faults is shorter.
+                break;
+            }
             reached = self.befall(reached, faults);
         }
         self.explored.states = u64::try_from(self.known.len()).unwrap_or(u64::MAX);
