@@ -1,5 +1,6 @@
 //! Not some of what can befall three routers, but all of it.
 
+use openproxy_core::mutants::{Mutant, with};
 use openproxy_io_sim::clock::SimTime;
 use openproxy_sim_tests::explore::{Configuration, Settings, explore};
 
@@ -53,3 +54,48 @@ fn clusters_with_the_same_key_have_the_same_future() {
     assert_eq!(report.violation(), None);
     assert!(report.configurations.iter().all(|explored| explored.comparisons > 1_000));
 }
+
+#[test]
+fn bugs_in_the_election_and_in_leases_are_found_with_two_faults() {
+    let usual = || Configuration { faults: 2, ..Configuration::usual() };
+    let configurations = [
+        usual(),
+        Configuration { preempt: false, ..usual() },
+        Configuration { priorities: vec![100; 3], ..usual() },
+    ];
+    let is_found = |mutant: &Mutant| {
+        configurations.iter().any(|configuration| {
+            let settings = Settings {
+                configurations: vec![configuration.clone()],
+                threads: 1,
+                ..Settings::default()
+            };
+            with(Some(*mutant), || explore(&settings)).violation().is_some()
+        })
+    };
+    let missed: Vec<_> = FOUND.iter().filter(|mutant| !is_found(mutant)).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+/// The bugs that an exploration must see. Others are in what it has no part of.
+const FOUND: [Mutant; 19] = [
+    Mutant::PreemptIgnored,
+    Mutant::PreemptOffIgnored,
+    Mutant::EqualYields,
+    Mutant::TieBreakReversed,
+    Mutant::BetterMasterIgnored,
+    Mutant::BackupAdvertises,
+    Mutant::TwoMissedAdverts,
+    Mutant::SkewReversed,
+    Mutant::SkewMissing,
+    Mutant::TimersBeforeArrivals,
+    Mutant::LeaseNotRenewed,
+    Mutant::LeaseTooLong,
+    Mutant::LapseUnnoticed,
+    Mutant::LapseNoticedLast,
+    Mutant::ZeroOmitted,
+    Mutant::ZeroSentTwice,
+    Mutant::VipsKeptOnExit,
+    Mutant::LeftoversKept,
+    Mutant::LinkDownIgnored,
+];
