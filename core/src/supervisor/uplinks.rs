@@ -12,7 +12,7 @@ use crate::io::{
     WatchClaims,
 };
 use crate::time::{Duration, Instant};
-use crate::vrrp::{Family, Transport, Uplink, Vip, VirtualRouter};
+use crate::vrrp::{Family, Transport, Uplink, Vip, VirtualRouter, Weight};
 
 /// Whose the removals of leftovers are: no router has this id.
 pub(super) const CLEANER: RouterId = RouterId(u32::MAX);
@@ -172,7 +172,7 @@ impl Supervisor {
             });
             let is_owners = owner
                 .and_then(|position| self.routers.get(position))
-                .is_some_and(|router| router.config().priority.is_owner());
+                .is_some_and(|router| self.is_about_to_hold(router));
             let is_foreign = !(address.ours || mutated!(ForeignCleanedUp) && owner.is_some());
             if is_foreign {
                 if let Some(router) = owner.and_then(|p| self.routers.get(p)).filter(|_| !is_owners)
@@ -200,6 +200,14 @@ impl Supervisor {
                 self.with_router(now, position, VirtualRouter::handle_leftover);
             }
         }
+    }
+
+    /// Whether a router is MASTER as soon as its socket is open: what is there may stay.
+    fn is_about_to_hold(&self, router: &VirtualRouter) -> bool {
+        let waits = router.config().track.iter().any(|track| track.weight == Weight::Fault);
+        router.config().priority.is_owner()
+            && !waits
+            && matches!(self.uplink_of(router), Ok(_) | Err(Blocker::NoSocket))
     }
 
     pub(super) fn handle_socket(

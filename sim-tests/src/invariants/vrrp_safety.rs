@@ -84,7 +84,7 @@ pub fn v2_heard(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
 pub(super) fn v3_vips(facts: &Facts<'_>, id: NodeId) -> Verdict {
     let node = facts.node(id);
     let is_idle = node.up && node.paused_at.is_none() && node.ailments == 0;
-    if is_idle && node.state == StateName::Initialize && node.ours != 0 && node.cut_off == 0 {
+    if is_idle && node.state == StateName::Initialize && node.ours != 0 {
         let invariant = if node.leftover != 0 { Id::K2 } else { Id::V3 };
         return broken(invariant, id, format!("INITIALIZE with VIPs {:b}", node.ours));
     }

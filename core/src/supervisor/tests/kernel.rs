@@ -103,6 +103,18 @@ fn leftovers_are_removed_before_listening_and_nothing_else() {
 }
 
 #[test]
+fn an_owner_that_cannot_serve_keeps_nothing() {
+    let leftover = Address { ours: true, valid_secs: Some(2), ..address(VIP, 24) };
+    for (links, addresses) in
+        [(vec![link(false)], vec![address(OWN, 24), leftover]), (vec![link(true)], vec![leftover])]
+    {
+        let node = Node::start_with(vec![config(255)], links, addresses);
+        assert_eq!(node.state(), Initialize);
+        assert!(node.vip().is_none(), "it lay there while nobody was MASTER here");
+    }
+}
+
+#[test]
 fn an_owner_keeps_its_leftover() {
     let leftover = Address { ours: true, valid_secs: Some(2), ..address(VIP, 24) };
     let node =

@@ -196,7 +196,7 @@ impl Judge<'_> {
                 if lapsed && (!node.up || node.paused_at.is_some()) {
                     self.marks.put(Mark::LeaseExpired);
                 }
-                let result = invariants::k2_foreign(id, gone, cause);
+                let result = invariants::k2_foreign(&self.facts, id, gone, cause, at);
                 self.note(at, result);
             }
         }
