@@ -52,6 +52,9 @@ pub struct Facts<'s> {
     pub transition_at: SimTime,
     /// The longest interval of any node.
     pub interval_max: Duration,
+    /// Computed once, from all faults: see the methods of these names.
+    kernel_bound: Duration,
+    settling: Duration,
     /// When the last master's crash has to be made good, and since when it is gone.
     pub crash: Option<Crash>,
 }
@@ -78,7 +81,7 @@ impl<'s> Facts<'s> {
         let centis = |node: &crate::scenario::NodeSpec| node.interval_centis.unwrap_or(default);
         let longest = scenario.nodes.iter().map(centis).max().unwrap_or(default);
         let slack = if scenario.coarse_timers { Duration::from_millis(3) } else { Duration::ZERO };
-        Self {
+        let mut facts = Self {
             scenario,
             nodes: scenario.ids().map(|_| Node::new()).collect(),
             lan: Lan::new(draws, scenario.count(), Duration::ZERO, Duration::ZERO),
@@ -92,7 +95,12 @@ impl<'s> Facts<'s> {
             transition_at: SimTime::ZERO,
             interval_max: Duration::from_millis(u64::from(longest) * 10),
             crash: None,
-        }
+            kernel_bound: Duration::ZERO,
+            settling: Duration::ZERO,
+        };
+        facts.kernel_bound = facts.compute_kernel_bound();
+        facts.settling = facts.compute_settling();
+        facts
     }
 
     /// A node.
@@ -111,6 +119,10 @@ impl<'s> Facts<'s> {
     /// R: how long a kernel may take for everything that a change asks of it.
     #[must_use]
     pub fn kernel_bound(&self) -> Duration {
+        self.kernel_bound
+    }
+
+    fn compute_kernel_bound(&self) -> Duration {
         let slow = self.scenario.faults.iter().map(|fault| match &fault.kind {
             FaultKind::SlowKernel { extra, .. } => extra.since(SimTime::ZERO),
             _ => Duration::ZERO,
@@ -243,6 +255,10 @@ impl<'s> Facts<'s> {
     /// From the end of the last fault until there is one MASTER, whatever the faults were (L1).
     #[must_use]
     pub fn settling(&self) -> Duration {
+        self.settling
+    }
+
+    fn compute_settling(&self) -> Duration {
         let mut bound = self.interval_max * 3 + self.skew_max() + self.delay_max * 2;
         bound += self.kernel_bound();
         let recoveries = self.scenario.faults.iter().filter_map(|fault| recovery(&fault.kind));
