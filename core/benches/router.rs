@@ -49,32 +49,16 @@ impl Inbox for OnePacket {
 }
 
 fn config(vrid: u8) -> RouterConfig {
-    RouterConfig {
-        key: RouterKey {
-            interface: "eth0".into(),
-            vrid: Vrid::new(vrid).expect("in range"),
-            family: Family::V4,
-        },
-        version: Version::V3,
-        priority: Priority::new(100).expect("in range"),
-        interval: AdverInterval::from_centis(100).expect("in range"),
-        vips: [Vip { ip: [10, 0, 1, vrid].into(), prefix_len: 24 }].into(),
-        transport: Transport::Multicast,
-        preempt: Preempt::After(Duration::ZERO),
-        checksum: ChecksumForm::PseudoHeader,
-        interval_mismatch: IntervalMismatch::Hold,
-        strict: false,
-        lease: true,
-        garp_refresh: None,
-        hooks: HookConfig {
-            pre_promote: None,
-            pre_demote: None,
-            timeout: Duration::from_secs(10),
-            on_failure: HookFailure::Continue,
-        },
-        track: Vec::new(),
-        group: None,
-    }
+    let key = RouterKey {
+        interface: "eth0".into(),
+        vrid: Vrid::new(vrid).expect("in range"),
+        family: Family::V4,
+    };
+    let priority = Priority::new(100).expect("in range");
+    let interval = AdverInterval::from_centis(100).expect("in range");
+    let vips = [Vip { ip: [10, 0, 1, vrid].into(), prefix_len: 24 }].into();
+    let plain = RouterConfig::plain(key, Version::V3, priority, interval, vips);
+    RouterConfig { garp_refresh: None, ..plain }
 }
 
 fn packet() -> Vec<u8> {

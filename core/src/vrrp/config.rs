@@ -107,6 +107,42 @@ pub struct RouterConfig {
     pub group: Option<Arc<str>>,
 }
 
+impl RouterConfig {
+    /// A router of a file that says no more than this: multicast, preempting at once, with leases,
+    /// and without hooks, checks or a group.
+    #[must_use]
+    pub fn plain(
+        key: RouterKey,
+        version: Version,
+        priority: Priority,
+        interval: AdverInterval,
+        vips: Arc<[Vip]>,
+    ) -> Self {
+        Self {
+            key,
+            version,
+            priority,
+            interval,
+            vips,
+            transport: Transport::Multicast,
+            preempt: Preempt::After(Duration::ZERO),
+            checksum: ChecksumForm::PseudoHeader,
+            interval_mismatch: IntervalMismatch::Hold,
+            strict: false,
+            lease: true,
+            garp_refresh: Some(Duration::from_secs(60)),
+            hooks: HookConfig {
+                pre_promote: None,
+                pre_demote: None,
+                timeout: Duration::from_secs(10),
+                on_failure: HookFailure::Continue,
+            },
+            track: Vec::new(),
+            group: None,
+        }
+    }
+}
+
 /// Who adverts are sent to and accepted from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transport {

@@ -2,38 +2,19 @@
 
 use openproxy_core::io::{AddressOperation as Op, Lifetime};
 use openproxy_core::vrrp::{
-    AdverInterval, ChecksumForm, Family, HookConfig, HookFailure, IntervalMismatch, Preempt,
-    Priority, RouterConfig, RouterKey, Transport, Version, Vip, Vrid,
+    AdverInterval, Family, Priority, RouterConfig, RouterKey, Version, Vip, Vrid,
 };
 use openproxy_io_linux::release::release;
 
-use crate::host::{Host, PATIENCE, cable, vip};
+use crate::host::{Host, cable, vip};
 use crate::namespace::isolated;
 
 fn router(host: &Host, vips: &[Vip]) -> RouterConfig {
     let vrid = Vrid::new(51).expect("a VRID");
-    RouterConfig {
-        key: RouterKey { interface: host.name.clone(), vrid, family: Family::V4 },
-        version: Version::V3,
-        priority: Priority::new(100).expect("a priority"),
-        interval: AdverInterval::from_centis(100).expect("an interval"),
-        vips: vips.into(),
-        transport: Transport::Multicast,
-        preempt: Preempt::Never,
-        checksum: ChecksumForm::PseudoHeader,
-        interval_mismatch: IntervalMismatch::Hold,
-        strict: false,
-        lease: true,
-        garp_refresh: None,
-        hooks: HookConfig {
-            pre_promote: None,
-            pre_demote: None,
-            timeout: PATIENCE,
-            on_failure: HookFailure::Continue,
-        },
-        track: vec![],
-        group: None,
-    }
+    let key = RouterKey { interface: host.name.clone(), vrid, family: Family::V4 };
+    let priority = Priority::new(100).expect("a priority");
+    let interval = AdverInterval::from_centis(100).expect("an interval");
+    RouterConfig::plain(key, Version::V3, priority, interval, vips.into())
 }
 
 async fn released(host: &Host, routers: &[RouterConfig], force: bool) -> Vec<String> {

@@ -36,32 +36,13 @@ pub(super) fn centis(number: u16) -> AdverInterval {
 
 /// Version 2, VRID 50, 1 s, one VIP.
 pub(super) fn config(number: u8) -> RouterConfig {
-    RouterConfig {
-        key: RouterKey {
-            interface: "eth0".into(),
-            vrid: Vrid::new(50).expect("in range"),
-            family: Family::V4,
-        },
-        version: Version::V2,
-        priority: priority(number),
-        interval: centis(100),
-        vips: [vip("10.0.0.200/24")].into(),
-        transport: Transport::Multicast,
-        preempt: Preempt::After(Duration::ZERO),
-        checksum: ChecksumForm::PseudoHeader,
-        interval_mismatch: IntervalMismatch::Hold,
-        strict: false,
-        lease: true,
-        garp_refresh: Some(Duration::from_secs(60)),
-        hooks: HookConfig {
-            pre_promote: None,
-            pre_demote: None,
-            timeout: Duration::from_secs(10),
-            on_failure: HookFailure::Continue,
-        },
-        track: Vec::new(),
-        group: None,
-    }
+    let key = RouterKey {
+        interface: "eth0".into(),
+        vrid: Vrid::new(50).expect("in range"),
+        family: Family::V4,
+    };
+    let vips = [vip("10.0.0.200/24")].into();
+    RouterConfig::plain(key, Version::V2, priority(number), centis(100), vips)
 }
 
 pub(super) fn address(text: &str, prefix_len: u8) -> Address {

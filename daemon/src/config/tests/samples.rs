@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use openproxy_core::vrrp::{
-    Check, ChecksumForm, Family, HookFailure, IntervalMismatch, Preempt, Transport, Version, Weight,
+    Check, ChecksumForm, Family, HookFailure, IntervalMismatch, Preempt, RouterConfig, Transport,
+    Version, Weight,
 };
 
-use super::{good_with, lines, load, loaded, render};
+use super::{GOOD, good_with, lines, load, loaded, render};
 
 const DOCUMENTED: &str = r#"
 [general.virtual_router]
@@ -22,6 +23,14 @@ unicast_peers = [ "192.168.0.7", "192.168.0.8" ]
 "#;
 
 const POOLER: &str = include_str!("pooler.toml");
+
+#[test]
+fn a_file_that_says_no_more_than_it_must_gives_a_plain_router() {
+    let loaded = loaded(GOOD);
+    let [router] = &loaded.routers[..] else { panic!("one router") };
+    let RouterConfig { key, version, priority, interval, vips, .. } = router.clone();
+    assert_eq!(*router, RouterConfig::plain(key, version, priority, interval, vips));
+}
 
 #[test]
 fn the_documented_file_loads_without_a_word() {
