@@ -21,6 +21,8 @@ use crate::kernel::{Cause, Kernel};
 
 /// How many packets a socket keeps unread; then the newest is dropped, as Linux does.
 const UNREAD_MAX: usize = 64;
+/// So many turns in one moment mean that a process will never wait.
+pub const TURNS_AT_ONCE_MAX: u32 = 1_000;
 /// How long a check takes.
 const CHECK_TAKES: Duration = Duration::from_millis(1);
 /// How long it takes until a killed hook has been reaped.
@@ -75,6 +77,17 @@ struct Socket {
     id: SocketId,
     index: InterfaceIndex,
     family: Family,
+}
+
+/// What there is to do in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agenda {
+    /// Packets alone: no result has come.
+    Packets,
+    /// A command alone.
+    Commands,
+    /// Anything.
+    Anything,
 }
 
 /// A machine.
@@ -258,33 +271,23 @@ impl Host {
             && process.commands.is_empty())
     }
 
-    /// Whether a turn would find packets alone (`Some(true)`), commands alone (`Some(false)`), or a
-    /// mixture.
+    /// What a turn would find.
     #[must_use]
-    pub fn agenda(&self) -> Option<bool> {
+    pub fn agenda(&self) -> Agenda {
         let process = &self.process;
-        if !(process.completions.is_empty()
-            && process.events.is_empty()
-            && process.claims.is_empty())
-        {
-            return None;
-        }
-        match (process.arrivals.is_empty(), process.commands.is_empty()) {
-            (false, true) => Some(true),
-            (true, false) => Some(false),
-            (true, true) | (false, false) => None,
+        let others = !process.completions.is_empty()
+            || !process.events.is_empty()
+            || !process.claims.is_empty();
+        match (others, process.arrivals.is_empty(), process.commands.is_empty()) {
+            (false, false, true) => Agenda::Packets,
+            (false, true, false) => Agenda::Commands,
+            (true, _, _) | (false, true, true) | (false, false, false) => Agenda::Anything,
         }
     }
 
     /// The next packet that lies unread, for a process that can't borrow it from here.
     pub fn take_arrival(&mut self) -> Option<(SocketId, Instant, Frame)> {
         self.process.arrivals.pop_front()
-    }
-
-    /// How many sockets are open.
-    #[must_use]
-    pub fn sockets_open(&self) -> usize {
-        self.process.sockets.len()
     }
 
     /// Begins an effect.
@@ -370,7 +373,7 @@ impl Inbox for Host {
     }
 
     fn next_arrival(&mut self) -> Option<Arrival<'_>> {
-        let (socket, at, frame) = self.process.arrivals.pop_front()?;
+        let (socket, at, frame) = self.take_arrival()?;
         // Its header was looked at when it came.
         let datagram = self.process.current.insert(frame).datagram(|_| true)?;
         Some(Arrival { socket, at, datagram })

@@ -3,13 +3,16 @@
 //! Each ordered pair of machines is a link of its own, so that cuts can be one-way and need not be
 //! transitive. The clients are one more machine, at [`Lan::CLIENTS`].
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use openproxy_core::io::{Destinations, SendAdvert};
+use openproxy_core::vrrp::{MULTICAST_V4, MULTICAST_V6};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::SimTime;
 use crate::draw::{Draws, Stream};
-use crate::frame::{Frame, Truth};
+use crate::frame::{Frame, Truth, frame_of};
 use crate::{NODES_MAX, NodeId};
 
 const PLACES: usize = NODES_MAX + 1;
@@ -45,6 +48,19 @@ impl NoiseKind {
         Self::Ttl,
         Self::Reflect,
     ];
+
+    /// The questions that decide about it.
+    const fn stream(self) -> Stream {
+        match self {
+            Self::Loss => Stream::Loss,
+            Self::Duplicate => Stream::Duplicate,
+            Self::Reorder => Stream::Reorder,
+            Self::Corrupt => Stream::Corrupt,
+            Self::Truncate => Stream::Truncate,
+            Self::Ttl => Stream::Ttl,
+            Self::Reflect => Stream::Reflect,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -123,6 +139,42 @@ impl Lan {
         link.noisy = link.noise.iter().any(|rate| *rate > 0);
     }
 
+    /// Sends an advert to its group, or to each peer that is a machine of this network; for `deliver`
+    /// and `lose`, see [`Self::transmit`]. `owners` has the machines' addresses.
+    pub fn send(
+        &mut self,
+        now: SimTime,
+        from: NodeId,
+        send: &SendAdvert,
+        owners: &[(IpAddr, NodeId)],
+        mut deliver: impl FnMut(Delivery),
+        mut lose: impl FnMut(NodeId),
+    ) {
+        match &send.destinations {
+            Destinations::Multicast => {
+                let group = match send.source {
+                    IpAddr::V4(_) => MULTICAST_V4.into(),
+                    IpAddr::V6(_) => MULTICAST_V6.into(),
+                };
+                self.transmit(now, from, None, &frame_of(send, group), deliver, lose);
+            }
+            Destinations::Unicast(peers) => {
+                for peer in peers.iter() {
+                    let owner = owners.iter().find(|(address, _)| address == peer);
+                    if let Some((_, to)) = owner.copied() {
+                        let frame = frame_of(send, *peer);
+                        self.transmit(now, from, Some(to), &frame, &mut deliver, &mut lose);
+                    }
+                }
+            }
+        }
+    }
+
+    /// All machines but one.
+    pub(crate) fn others(&self, node: NodeId) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes).map(NodeId).filter(move |other| *other != node)
+    }
+
     /// Sends a packet to `to`, or to everybody else; what becomes of it is handed to `deliver`,
     /// and where it was lost, to `lose`.
     pub fn transmit(
@@ -182,50 +234,38 @@ impl Lan {
     ) {
         let link = &self.links[from.index()][to.index()];
         let key = key(from, to);
-        let happens = |kind: NoiseKind, stream: Stream| {
-            self.draws.chance(stream, key, counter, link.noise[kind as usize])
+        let happens = |kind: NoiseKind| {
+            self.draws.chance(kind.stream(), key, counter, link.noise[kind as usize])
         };
         // The drawn number's low digits decided whether; its high bits decide where.
-        let chosen = |stream: Stream| self.draws.draw(stream, key, counter) >> 32;
+        let chosen = |kind: NoiseKind| self.draws.draw(kind.stream(), key, counter) >> 32;
         let travel = self.travel(from, to, counter);
-        if happens(NoiseKind::Reflect, Stream::Reflect) {
+        if happens(NoiseKind::Reflect) {
             let mut frame = *frame;
             frame.truth = Truth::Reflected;
             deliver(Delivery { to: from, at: now + travel, frame });
         }
-        if happens(NoiseKind::Loss, Stream::Loss) {
+        if happens(NoiseKind::Loss) {
             return lose(to);
         }
         let mut frame = *frame;
-        if happens(NoiseKind::Corrupt, Stream::Corrupt) {
-            frame = frame.corrupted(chosen(Stream::Corrupt));
-        } else if happens(NoiseKind::Truncate, Stream::Truncate) {
-            frame = frame.truncated(chosen(Stream::Truncate));
-        } else if happens(NoiseKind::Ttl, Stream::Ttl) {
-            frame = frame.forwarded(chosen(Stream::Ttl));
+        if happens(NoiseKind::Corrupt) {
+            frame = frame.corrupted(chosen(NoiseKind::Corrupt));
+        } else if happens(NoiseKind::Truncate) {
+            frame = frame.truncated(chosen(NoiseKind::Truncate));
+        } else if happens(NoiseKind::Ttl) {
+            frame = frame.forwarded(chosen(NoiseKind::Ttl));
         }
-        let late = if happens(NoiseKind::Reorder, Stream::Reorder) {
+        let late = if happens(NoiseKind::Reorder) {
             let most = u64::try_from(self.reorder_by.as_nanos()).unwrap_or(u64::MAX);
-            Duration::from_nanos(chosen(Stream::Reorder).wrapping_mul(most >> 32).min(most))
+            Duration::from_nanos(chosen(NoiseKind::Reorder).wrapping_mul(most >> 32).min(most))
         } else {
             Duration::ZERO
         };
         deliver(Delivery { to, at: now + travel + late, frame });
-        if happens(NoiseKind::Duplicate, Stream::Duplicate) {
+        if happens(NoiseKind::Duplicate) {
             deliver(Delivery { to, at: now + travel + late + self.delay_max, frame });
         }
-    }
-
-    /// The longest that a packet may be on its way over a link without noise.
-    #[must_use]
-    pub fn delay_max(&self, from: NodeId, to: NodeId) -> Duration {
-        self.delay_max + self.links[from.index()][to.index()].extra
-    }
-
-    /// The longest that any packet may be on its way, whatever happens to it.
-    #[must_use]
-    pub fn delay_ever(delay_max: Duration, extra_max: Duration) -> Duration {
-        delay_max * 6 + extra_max
     }
 }
 
@@ -235,8 +275,6 @@ fn key(from: NodeId, to: NodeId) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use openproxy_core::vrrp::MULTICAST_V4;
-
     use super::*;
 
     const A: NodeId = NodeId(0);

@@ -30,7 +30,7 @@ use crate::NodeId;
 use crate::clock::{Clock, SimTime};
 use crate::frame::Frame;
 use crate::gate::Gate;
-use crate::host::Host;
+use crate::host::{Host, TURNS_AT_ONCE_MAX};
 use datagram::{DATAGRAM_LEN_MAX, Parcel};
 pub use wire::{Held, Told, Wire};
 
@@ -39,8 +39,6 @@ pub use wire::{Held, Told, Wire};
 pub const TICK: Duration = Duration::from_millis(1);
 /// Where frames are sent, on each host.
 const PORT: u16 = 112;
-/// So many turns in one moment mean that a process will never wait.
-const TURNS_AT_ONCE_MAX: u32 = 1_000;
 
 /// The address of a machine's turmoil host: one network carries the frames of both families.
 #[must_use]

@@ -14,17 +14,14 @@ use openproxy_core::io::Output;
 use openproxy_core::supervisor::Supervisor;
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
-use openproxy_io_sim::draw::Draws;
-use openproxy_io_sim::lan::Lan;
-use openproxy_io_sim::neighbours::Neighbours;
+use openproxy_io_sim::host::{Agenda, TURNS_AT_ONCE_MAX};
+use openproxy_io_sim::neighbours::{Claim, Neighbours};
 
-use crate::observe::{Agenda, End, Observation, Observer};
+use crate::observe::{End, Observation, Observer};
 use crate::scenario::Scenario;
+use crate::timetable::Timetable;
 use machine::Machine;
 use net::Net;
-
-/// So many turns of one node in one moment mean that it will never wait.
-const TURNS_AT_ONCE_MAX: u32 = 1_000;
 
 /// How much happened in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,12 +48,7 @@ pub struct Des<'s, O> {
     scenario: &'s Scenario,
     net: Net<O>,
     machines: Vec<Machine>,
-    /// Begins and ends of faults, in order.
-    edges: Vec<(SimTime, usize, bool)>,
-    next_edge: usize,
-    /// When each stranger's next packet comes: the fault's position, and how many came.
-    strangers: Vec<(SimTime, usize, u64)>,
-    starts: Vec<(SimTime, NodeId)>,
+    timetable: Timetable<'s>,
     tally: Tally,
 }
 
@@ -64,41 +56,23 @@ impl<'s, O: Observer> Des<'s, O> {
     /// A cluster at the start of its scenario.
     #[must_use]
     pub fn new(scenario: &'s Scenario, observer: O) -> Self {
-        let draws = Draws::new(scenario.seed);
-        let span = |time: SimTime| time.since(SimTime::ZERO);
-        let count = scenario.count();
-        let lan = Lan::new(draws, count, span(scenario.delay_min), span(scenario.delay_max));
-        let machines = scenario.ids().map(|node| Machine::new(scenario, node, draws)).collect();
-        let mut edges = Vec::with_capacity(scenario.faults.len() * 2);
-        for (position, fault) in scenario.faults.iter().enumerate() {
-            edges.push((fault.at, position, true));
-            edges.push((fault.until, position, false));
-        }
-        // A fault that ends goes before one that begins in the same moment.
-        edges.sort_by_key(|(at, position, begins)| (*at, *begins, *position));
-        let mut starts: Vec<_> =
-            scenario.ids().map(|node| (scenario.nodes[node.index()].starts_at, node)).collect();
-        starts.sort_by_key(|start| Reverse(*start));
+        let owners = scenario.ids().map(|node| (scenario.own_address(node).0, node)).collect();
         Self {
             scenario,
             net: Net {
                 now: SimTime::ZERO,
-                lan,
-                clients: Neighbours::default(),
+                lan: scenario.lan(),
+                neighbours: Neighbours::default(),
                 flights: BinaryHeap::with_capacity(32),
                 frames: Vec::with_capacity(32),
                 free: Vec::with_capacity(32),
                 flown: 0,
-                claims: Vec::new(),
-                owners: scenario.ids().map(|node| (scenario.own_address(node).0, node)).collect(),
-                count,
+                deliveries: Vec::with_capacity(32),
+                owners,
                 observer,
             },
-            machines,
-            edges,
-            next_edge: 0,
-            strangers: Vec::new(),
-            starts,
+            machines: scenario.ids().map(|node| Machine::new(scenario, node)).collect(),
+            timetable: Timetable::new(scenario),
             tally: Tally::default(),
         }
     }
@@ -147,35 +121,21 @@ impl<'s, O: Observer> Des<'s, O> {
 
     /// When something of the seldom kinds is due.
     fn rare_at(&self) -> SimTime {
-        let edge = self.edges.get(self.next_edge).map_or(SimTime::MAX, |(at, _, _)| *at);
-        let start = self.starts.last().map_or(SimTime::MAX, |(at, _)| *at);
-        let claim = self.net.claims.iter().map(|claim| claim.0).min().unwrap_or(SimTime::MAX);
-        let stranger = self.strangers.iter().map(|next| next.0).min().unwrap_or(SimTime::MAX);
-        edge.min(start).min(claim).min(stranger).min(self.net.clients.due_at())
+        self.timetable.due_at().min(self.net.neighbours.due_at())
     }
 
     fn rare(&mut self) {
         let now = self.net.now;
         self.tally.others += 1;
-        if let Some((_, node)) = self.starts.pop_if(|(at, _)| *at <= now) {
-            return self.start(node);
+        if let Some(entry) = self.timetable.next(now) {
+            return self.befall(entry);
         }
-        if let Some((_, position, begins)) = self.edges.get(self.next_edge).copied()
-            && self.edges[self.next_edge].0 <= now
-        {
-            self.next_edge += 1;
-            return self.turn_fault(position, begins);
-        }
-        if let Some(position) = self.strangers.iter().position(|next| next.0 <= now) {
-            return self.send_stranger(position);
-        }
-        if let Some(position) = self.net.claims.iter().position(|claim| claim.0 <= now) {
-            let (_, to, ip, mac) = self.net.claims.remove(position);
+        if let Some(Claim { to, ip, mac }) = self.net.neighbours.next_claim(now) {
             self.machines[to.index()].host.hear_claim(ip, mac);
             return self.schedule(to.index());
         }
-        let Net { clients, observer, .. } = &mut self.net;
-        clients.hear(now, |ip, holder| observer.observe(now, holder, Observation::Client(ip)));
+        let Net { neighbours, observer, .. } = &mut self.net;
+        neighbours.hear(now, |ip, holder| observer.observe(now, holder, Observation::Client(ip)));
     }
 
     fn arrive(&mut self) {
@@ -223,9 +183,7 @@ impl<'s, O: Observer> Des<'s, O> {
             let agenda = if supervisor.poll_timeout() <= local {
                 Agenda::Anything
             } else {
-                machine.host.agenda().map_or(Agenda::Anything, |packets| {
-                    if packets { Agenda::Packets } else { Agenda::Commands }
-                })
+                machine.host.agenda()
             };
             self.net.observer.observe(now, node, Observation::Turning(supervisor, agenda));
             supervisor.turn(local, &mut machine.host);

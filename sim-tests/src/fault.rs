@@ -252,15 +252,17 @@ impl FaultKind {
         }
     }
 
-    /// Lets it happen to another node, if it happens to one.
-    pub fn move_to(&mut self, place: NodeId) {
+    /// All nodes that it names, to be changed.
+    pub fn nodes_mut(&mut self) -> Vec<&mut NodeId> {
         match self {
-            Self::CutOneWay { .. }
-            | Self::CutPair { .. }
-            | Self::Split { .. }
-            | Self::Slow { .. }
-            | Self::Noise { .. }
-            | Self::Stranger { .. } => {}
+            Self::CutOneWay { from: a, to: b }
+            | Self::CutPair { a, b }
+            | Self::Slow { a, b, .. } => {
+                vec![a, b]
+            }
+            Self::Split { group } => group.iter_mut().collect(),
+            Self::Noise { from, .. } => from.iter_mut().collect(),
+            Self::Stranger { .. } => Vec::new(),
             Self::Isolate { node }
             | Self::Stop { node }
             | Self::Kill { node }
@@ -278,7 +280,14 @@ impl FaultKind {
             | Self::SocketFails { node }
             | Self::CheckFails { node }
             | Self::HookHangs { node, .. }
-            | Self::Reload { node, .. } => *node = place,
+            | Self::Reload { node, .. } => vec![node],
+        }
+    }
+
+    /// Lets it happen to another node, if it happens to one.
+    pub fn move_to(&mut self, place: NodeId) {
+        if self.node().is_some() {
+            self.nodes_mut().into_iter().for_each(|node| *node = place);
         }
     }
 
@@ -303,13 +312,13 @@ impl Fault {
     #[must_use]
     pub fn clashes_with(&self, other: &Self) -> bool {
         let rules = |fault: &Self| match &fault.kind {
-            FaultKind::Stop { node }
-            | FaultKind::Kill { node }
-            | FaultKind::PowerLoss { node }
-            | FaultKind::Pause { node }
-            | FaultKind::LinkDown { node }
-            | FaultKind::InterfaceGone { node }
-            | FaultKind::NoAddress { node } => Some(*node),
+            kind @ (FaultKind::Stop { .. }
+            | FaultKind::Kill { .. }
+            | FaultKind::PowerLoss { .. }
+            | FaultKind::Pause { .. }
+            | FaultKind::LinkDown { .. }
+            | FaultKind::InterfaceGone { .. }
+            | FaultKind::NoAddress { .. }) => kind.node(),
             _ => None,
         };
         rules(self).is_some()

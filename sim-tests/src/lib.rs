@@ -14,5 +14,6 @@ mod stranger;
 pub mod swarm;
 pub mod sweep;
 pub mod timeline;
+mod timetable;
 pub mod trace;
 pub mod turmoil_world;

@@ -10,6 +10,7 @@ use openproxy_core::vrrp::RouterConfig;
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
 use openproxy_io_sim::frame::Frame;
+use openproxy_io_sim::host::Agenda;
 use openproxy_io_sim::kernel::Cause;
 
 use crate::fault::Fault;
@@ -64,7 +65,8 @@ pub enum Observation<'a> {
     Client(IpAddr),
     /// A fault begins or ends. The node is the first that it concerns.
     Fault(&'a Fault, bool),
-    /// A turn is about to be taken, in which this is all that there is to do.
+    /// A turn is about to be taken, in which this is all that there is to do; a timer counts as
+    /// anything.
     Turning(&'a Supervisor, Agenda),
     /// A turn was taken; how long until the next, which follows at once if there is news.
     Turned {
@@ -75,17 +77,6 @@ pub enum Observation<'a> {
         /// Until its next timer, by its own clock.
         wait: Duration,
     },
-}
-
-/// What there is to do in a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Agenda {
-    /// Packets alone: no timer is due, no result has come.
-    Packets,
-    /// A command alone.
-    Commands,
-    /// Anything.
-    Anything,
 }
 
 /// Whoever wants to know what happens in a run.

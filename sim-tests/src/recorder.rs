@@ -129,6 +129,10 @@ impl Recorder {
         }
     }
 
+    fn holding(&self, node: NodeId, ip: IpAddr) -> Option<usize> {
+        self.held.iter().position(|(holder, held, _)| *holder == node && *held == ip)
+    }
+
     fn hold(&mut self, node: NodeId, ip: IpAddr, since: SimTime, until: SimTime) {
         let (node, vip) = (node.index(), ip.to_string());
         self.timeline.holdings.push(Holding { node, vip, from_ns: since.0, to_ns: until.0 });
@@ -211,18 +215,12 @@ impl Observer for Recorder {
                 }
             }
             Observation::Address(AddressChange::Present(address), _) => {
-                let held = |(holder, ip, _): &(NodeId, IpAddr, SimTime)| {
-                    *holder == id && *ip == address.ip
-                };
-                if address.ours && !self.held.iter().any(held) {
+                if address.ours && self.holding(id, address.ip).is_none() {
                     self.held.push((id, address.ip, at));
                 }
             }
             Observation::Address(AddressChange::Gone(address), _) => {
-                let gone = |(holder, ip, _): &(NodeId, IpAddr, SimTime)| {
-                    *holder == id && *ip == address.ip
-                };
-                if let Some(position) = self.held.iter().position(gone) {
+                if let Some(position) = self.holding(id, address.ip) {
                     let (_, ip, since) = self.held.remove(position);
                     self.hold(id, ip, since, at);
                 }

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openproxy_core::vrrp::{
-    AdverInterval, Check, ChecksumForm, Family, HookConfig, HookFailure, IntervalMismatch, Preempt,
-    Priority, RouterConfig, RouterKey, TrackConfig, Transport, Version, Vip, Vrid, Weight,
+    AdverInterval, Check, Family, HookConfig, Preempt, Priority, RouterConfig, RouterKey,
+    TrackConfig, Transport, Version, Vip, Vrid, Weight,
 };
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
+use openproxy_io_sim::draw::Draws;
+use openproxy_io_sim::host::{HookPlan, Host};
+use openproxy_io_sim::kernel::Kernel;
+use openproxy_io_sim::lan::Lan;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Change, Fault, NODES};
@@ -235,6 +239,26 @@ impl Scenario {
         (0..self.vips).map(vip).collect()
     }
 
+    /// The network between the nodes, before anything goes wrong.
+    #[must_use]
+    pub fn lan(&self) -> Lan {
+        let span = |time: SimTime| time.since(SimTime::ZERO);
+        let draws = Draws::new(self.seed);
+        Lan::new(draws, self.count(), span(self.delay_min), span(self.delay_max))
+    }
+
+    /// A node's machine before its process is started.
+    #[must_use]
+    pub fn host(&self, node: NodeId) -> Host {
+        let span = |time: SimTime| time.since(SimTime::ZERO);
+        let draws = Draws::new(self.seed);
+        let kernel = Kernel::new(node, draws, INTERFACE.into(), &[self.own_address(node)]);
+        let mut host = Host::new(node, draws, kernel, span(self.kernel_takes_max));
+        let takes = self.nodes[node.index()].hooks_take.map(span).unwrap_or_default();
+        host.hook_plan = HookPlan { takes, fails: false };
+        host
+    }
+
     /// A node's configuration, as its file says after these changes.
     ///
     /// # Panics
@@ -261,35 +285,27 @@ impl Scenario {
             Some(false) => None,
             None => delay,
         };
+        let vrid = Vrid::new(VRID).expect("in range");
+        let key = RouterKey { interface: INTERFACE.into(), vrid, family };
+        let priority = Priority::new(changes.priority.unwrap_or(spec.priority)).expect("checked");
+        let interval = AdverInterval::from_centis(interval).expect("checked");
+        let plain = RouterConfig::plain(key, version, priority, interval, vips.into());
         RouterConfig {
-            key: RouterKey {
-                interface: INTERFACE.into(),
-                vrid: Vrid::new(VRID).expect("in range"),
-                family,
-            },
-            version,
-            priority: Priority::new(changes.priority.unwrap_or(spec.priority)).expect("checked"),
-            interval: AdverInterval::from_centis(interval).expect("checked"),
-            vips: vips.into(),
             transport: if self.unicast {
                 Transport::Unicast { source: None, peers: peers.into() }
             } else {
                 Transport::Multicast
             },
             preempt: preempt.map_or(Preempt::Never, Preempt::After),
-            checksum: ChecksumForm::PseudoHeader,
-            interval_mismatch: IntervalMismatch::Hold,
-            strict: false,
             lease: self.lease,
-            garp_refresh: Some(Duration::from_secs(60)),
             hooks: HookConfig {
                 pre_promote: hook.clone(),
                 pre_demote: hook,
                 timeout: HOOK_TIMEOUT,
-                on_failure: HookFailure::Continue,
+                ..plain.hooks
             },
             track: spec.check_weight.map(check).into_iter().collect(),
-            group: None,
+            ..plain
         }
     }
 }

@@ -171,43 +171,10 @@ fn drop_node(scenario: &mut Scenario, gone: NodeId) {
     });
     // Nodes are numbers: those behind the one that went are one less now.
     for fault in &mut scenario.faults {
-        renumber(&mut fault.kind, gone);
-    }
-}
-
-fn renumber(kind: &mut FaultKind, gone: NodeId) {
-    let down = |node: &mut NodeId| {
-        if node.0 > gone.0 {
-            node.0 -= 1;
+        for node in fault.kind.nodes_mut() {
+            if node.0 > gone.0 {
+                node.0 -= 1;
+            }
         }
-    };
-    match kind {
-        FaultKind::CutOneWay { from: a, to: b }
-        | FaultKind::CutPair { a, b }
-        | FaultKind::Slow { a, b, .. } => {
-            down(a);
-            down(b);
-        }
-        FaultKind::Split { group } => group.iter_mut().for_each(down),
-        FaultKind::Noise { from, .. } => from.iter_mut().for_each(down),
-        FaultKind::Stranger { .. } => {}
-        FaultKind::Isolate { node }
-        | FaultKind::Stop { node }
-        | FaultKind::Kill { node }
-        | FaultKind::PowerLoss { node }
-        | FaultKind::Pause { node }
-        | FaultKind::LinkDown { node }
-        | FaultKind::InterfaceGone { node }
-        | FaultKind::NoAddress { node }
-        | FaultKind::Refuse { node, .. }
-        | FaultKind::SlowKernel { node, .. }
-        | FaultKind::LostEvents { node }
-        | FaultKind::VipTaken { node }
-        | FaultKind::VipForeign { node }
-        | FaultKind::SendFails { node }
-        | FaultKind::SocketFails { node }
-        | FaultKind::CheckFails { node }
-        | FaultKind::HookHangs { node, .. }
-        | FaultKind::Reload { node, .. } => down(node),
     }
 }

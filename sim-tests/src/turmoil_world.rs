@@ -23,21 +23,17 @@ mod file;
 mod process;
 
 use std::cell::RefCell;
-use std::cmp::Reverse;
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::{Clock, SimTime};
-use openproxy_io_sim::draw::Draws;
-use openproxy_io_sim::host::{HookPlan, Host};
-use openproxy_io_sim::kernel::Kernel;
-use openproxy_io_sim::lan::Lan;
 use openproxy_io_sim::platform::{Machine, TICK, Told, Wire, turmoil_address};
 use turmoil::Sim;
 
 use crate::observe::{End, Observation, Observer};
-use crate::scenario::{Changes, INTERFACE, Scenario};
+use crate::scenario::{Changes, Scenario};
+use crate::timetable::Timetable;
 use process::{Signal, Station, live};
 
 /// How a run ended.
@@ -65,12 +61,7 @@ pub struct TurmoilWorld<'s, O> {
     stations: Vec<Rc<Station>>,
     /// What has been changed in each node's file.
     changes: Vec<Changes>,
-    /// Begins and ends of faults, in order.
-    edges: Vec<(SimTime, usize, bool)>,
-    next_edge: usize,
-    /// When each stranger's next packet comes: the fault's position, and how many came.
-    strangers: Vec<(SimTime, usize, u64)>,
-    starts: Vec<(SimTime, NodeId)>,
+    timetable: Timetable<'s>,
     now: SimTime,
     failure: Option<String>,
 }
@@ -92,25 +83,16 @@ impl<'s, O: Observer> TurmoilWorld<'s, O> {
     /// If the scenario is one that its check refuses.
     #[must_use]
     pub fn new(scenario: &'s Scenario, observer: O) -> Self {
-        let draws = Draws::new(scenario.seed);
-        let span = |time: SimTime| time.since(SimTime::ZERO);
-        let lan =
-            Lan::new(draws, scenario.count(), span(scenario.delay_min), span(scenario.delay_max));
         let addresses: Vec<_> = scenario.ids().map(|node| scenario.own_address(node).0).collect();
-        let wire = Rc::new(RefCell::new(Wire::new(lan, &addresses)));
+        let wire = Rc::new(RefCell::new(Wire::new(scenario.lan(), &addresses)));
         let mut sim = simulation(scenario);
-        let stations: Vec<_> = scenario
-            .ids()
-            .map(|node| Rc::new(station(scenario, node, draws, Rc::clone(&wire))))
-            .collect();
+        let stations: Vec<_> =
+            scenario.ids().map(|node| Rc::new(station(scenario, node, Rc::clone(&wire)))).collect();
         for station in &stations {
             let resident = Rc::clone(station);
             let address = turmoil_address(station.machine.node);
             sim.host(address, move || live(Rc::clone(&resident)));
         }
-        let mut starts: Vec<_> =
-            scenario.ids().map(|node| (scenario.nodes[node.index()].starts_at, node)).collect();
-        starts.sort_by_key(|start| Reverse(*start));
         Self {
             scenario,
             observer,
@@ -118,10 +100,7 @@ impl<'s, O: Observer> TurmoilWorld<'s, O> {
             wire,
             stations,
             changes: vec![Changes::default(); scenario.nodes.len()],
-            edges: edges(scenario),
-            next_edge: 0,
-            strangers: Vec::new(),
-            starts,
+            timetable: Timetable::new(scenario),
             now: SimTime::ZERO,
             failure: None,
         }
@@ -215,25 +194,9 @@ fn simulation(scenario: &Scenario) -> Sim<'static> {
         .build()
 }
 
-fn station(scenario: &Scenario, node: NodeId, draws: Draws, wire: Rc<RefCell<Wire>>) -> Station {
-    let spec = &scenario.nodes[node.index()];
-    let kernel = Kernel::new(node, draws, INTERFACE.into(), &[scenario.own_address(node)]);
-    let takes = scenario.kernel_takes_max.since(SimTime::ZERO);
-    let mut host = Host::new(node, draws, kernel, takes);
-    let takes = spec.hooks_take.map(|takes| takes.since(SimTime::ZERO)).unwrap_or_default();
-    host.hook_plan = HookPlan { takes, fails: false };
-    let machine = Rc::new(Machine::new(host, Clock::new(SimTime::ZERO, spec.drift_ppm)));
+fn station(scenario: &Scenario, node: NodeId, wire: Rc<RefCell<Wire>>) -> Station {
+    let clock = Clock::new(SimTime::ZERO, scenario.nodes[node.index()].drift_ppm);
+    let machine = Rc::new(Machine::new(scenario.host(node), clock));
     let file = file::text(&scenario.config(node, &Changes::default()));
     Station::new(machine, wire, file.into_bytes())
-}
-
-fn edges(scenario: &Scenario) -> Vec<(SimTime, usize, bool)> {
-    let mut edges = Vec::with_capacity(scenario.faults.len() * 2);
-    for (position, fault) in scenario.faults.iter().enumerate() {
-        edges.push((fault.at, position, true));
-        edges.push((fault.until, position, false));
-    }
-    // A fault that ends goes before one that begins in the same moment.
-    edges.sort_by_key(|(at, position, begins)| (*at, *begins, *position));
-    edges
 }

@@ -82,7 +82,7 @@ fn split_brain() -> Timeline {
     Timeline {
         title: "partition-with-kill".into(),
         subtitle: "seed 4711: 3 routers, VRRPv3, 1 s".into(),
-        replay: "openproxy-sim replay --seed 4711".into(),
+        replay: "openproxy-sim run --seed 4711".into(),
         end_ns: 60 * S,
         nodes: vec![
             node("alpha", "192.0.2.1", 200),

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use openproxy_core::event::Event;
-use openproxy_core::io::{AddressChange, Announcement, Destinations, MacAddress, SendAdvert};
-use openproxy_core::vrrp::{MULTICAST_V4, MULTICAST_V6, RouterConfig};
+use openproxy_core::io::{AddressChange, Announcement, SendAdvert};
+use openproxy_core::vrrp::RouterConfig;
 
 use super::TICK;
 use super::datagram::Parcel;
 use crate::NodeId;
 use crate::clock::SimTime;
-use crate::frame::{Frame, frame_of};
+use crate::frame::Frame;
 use crate::host::Surroundings;
 use crate::kernel::Cause;
 use crate::lan::{Delivery, Lan};
@@ -69,15 +69,13 @@ pub struct Held {
 pub struct Wire {
     /// Who reaches whom.
     pub lan: Lan,
-    /// The clients.
-    pub clients: Neighbours,
+    /// Clients, and announcements on their way.
+    pub neighbours: Neighbours,
     now: SimTime,
-    count: u8,
     owners: Vec<(IpAddr, NodeId)>,
     outgoing: VecDeque<(NodeId, Parcel)>,
     held: BTreeMap<(SimTime, u64), Held>,
     ever_held: u64,
-    claims: Vec<(SimTime, NodeId, IpAddr, MacAddress)>,
     told: Vec<(SimTime, NodeId, Told)>,
 }
 
@@ -88,14 +86,12 @@ impl Wire {
         let owners = (0..).map(NodeId).zip(addresses).map(|(node, ip)| (*ip, node)).collect();
         Self {
             lan,
-            clients: Neighbours::default(),
+            neighbours: Neighbours::default(),
             now: SimTime::ZERO,
-            count: u8::try_from(addresses.len()).unwrap_or(u8::MAX),
             owners,
             outgoing: VecDeque::new(),
             held: BTreeMap::new(),
             ever_held: 0,
-            claims: Vec::new(),
             told: Vec::new(),
         }
     }
@@ -130,74 +126,38 @@ impl Wire {
         (entry.key().0 <= now).then(|| entry.remove())
     }
 
-    /// An announcement that a machine hears by now: which machine, the address, and who claims it.
-    pub fn next_claim(&mut self, now: SimTime) -> Option<(NodeId, IpAddr, MacAddress)> {
-        let position = self.claims.iter().position(|(at, _, _, _)| *at <= now)?;
-        let (_, to, ip, mac) = self.claims.remove(position);
-        Some((to, ip, mac))
-    }
-
     /// The next packet for turmoil.
     pub(super) fn next_outgoing(&mut self) -> Option<(NodeId, Parcel)> {
         self.outgoing.pop_front()
-    }
-
-    fn transmit(&mut self, from: NodeId, to: Option<NodeId>, frame: &Frame) {
-        let Self { lan, told, now, .. } = self;
-        let mut deliveries = Vec::new();
-        lan.transmit(
-            *now,
-            from,
-            to,
-            frame,
-            |delivery| deliveries.push(delivery),
-            |to| told.push((*now, from, Told::Lost { to })),
-        );
-        for Delivery { to, at, frame } in deliveries {
-            // Turmoil's loopback has a delay of its own.
-            if at <= self.now + TICK && to != from {
-                self.outgoing.push_back((to, Parcel { from, at, frame }));
-            } else {
-                self.hold(at, Held { to, from: Some(from), frame });
-            }
-        }
     }
 }
 
 impl Surroundings for Wire {
     fn send(&mut self, node: NodeId, send: &SendAdvert) {
         self.tell(node, Told::Sent(send.clone()));
-        match &send.destinations {
-            Destinations::Multicast => {
-                let group = match send.source {
-                    IpAddr::V4(_) => MULTICAST_V4.into(),
-                    IpAddr::V6(_) => MULTICAST_V6.into(),
-                };
-                self.transmit(node, None, &frame_of(send, group));
-            }
-            Destinations::Unicast(peers) => {
-                for peer in peers.iter() {
-                    let owner = self.owners.iter().find(|(address, _)| address == peer);
-                    if let Some((_, to)) = owner.copied() {
-                        self.transmit(node, Some(to), &frame_of(send, *peer));
-                    }
-                }
+        let Self { lan, told, now, owners, .. } = self;
+        let mut deliveries = Vec::new();
+        lan.send(
+            *now,
+            node,
+            send,
+            owners,
+            |delivery| deliveries.push(delivery),
+            |to| told.push((*now, node, Told::Lost { to })),
+        );
+        for Delivery { to, at, frame } in deliveries {
+            // Turmoil's loopback has a delay of its own.
+            if at <= self.now + TICK && to != node {
+                self.outgoing.push_back((to, Parcel { from: node, at, frame }));
+            } else {
+                self.hold(at, Held { to, from: Some(node), frame });
             }
         }
     }
 
     fn announce(&mut self, node: NodeId, announcement: &Announcement) {
         self.tell(node, Told::Announced(announcement.clone()));
-        for ip in &announcement.addresses {
-            for to in (0..self.count).map(NodeId).filter(|to| *to != node) {
-                if let Some(at) = self.lan.arrival(self.now, node, to) {
-                    self.claims.push((at, to, *ip, announcement.mac));
-                }
-            }
-            if let Some(at) = self.lan.arrival(self.now, node, Lan::CLIENTS) {
-                self.clients.announce(at, *ip, node);
-            }
-        }
+        self.neighbours.announce(self.now, &self.lan, node, announcement);
     }
 
     fn address_changed(&mut self, node: NodeId, change: &AddressChange, cause: Cause) {

@@ -8,27 +8,31 @@
 
 use openproxy_core::io::Command;
 use openproxy_io_sim::NodeId;
-use openproxy_io_sim::clock::{Clock, SimTime};
-use openproxy_io_sim::draw::{Draws, Stream};
+use openproxy_io_sim::clock::Clock;
 
 use super::Des;
 use crate::fault::{Fault, FaultKind, apply_to_host, apply_to_lan};
 use crate::observe::{End, Observation, Observer};
-use crate::stranger;
+use crate::timetable::Entry;
 
 impl<'s, O: Observer> Des<'s, O> {
-    pub(super) fn turn_fault(&mut self, position: usize, begins: bool) {
-        let fault: &'s Fault = &self.scenario.faults[position];
-        let count = self.net.count;
+    pub(super) fn befall(&mut self, entry: Entry<'s>) {
+        match entry {
+            Entry::Start(node) => self.start(node),
+            Entry::Edge(fault, begins) => self.turn_fault(fault, begins),
+            Entry::Stranger(packet) => {
+                for (to, frame) in packet.frames(self.scenario) {
+                    self.net.fly(packet.at, to, None, frame);
+                }
+            }
+        }
+    }
+
+    fn turn_fault(&mut self, fault: &'s Fault, begins: bool) {
+        let count = self.scenario.count();
         let first = fault.kind.nodes(count).first().copied().unwrap_or(NodeId(0));
         self.net.observer.observe(self.net.now, first, Observation::Fault(fault, begins));
         apply_to_lan(&mut self.net.lan, count, &fault.kind, begins);
-        if let FaultKind::Stranger { .. } = fault.kind {
-            self.strangers.retain(|(_, known, _)| *known != position);
-            if begins {
-                self.strangers.push((self.net.now, position, 0));
-            }
-        }
         let Some(node) = fault.kind.node() else { return };
         let machine = &mut self.machines[node.index()];
         apply_to_host(&mut machine.host, self.scenario, &fault.kind, begins);
@@ -88,22 +92,6 @@ impl<'s, O: Observer> Des<'s, O> {
                 }
             }
             _ => {}
-        }
-    }
-
-    pub(super) fn send_stranger(&mut self, position: usize) {
-        let (at, fault, sent) = self.strangers[position];
-        let FaultKind::Stranger { wrong, every } = self.scenario.faults[fault].kind else { return };
-        let pause = every.since(SimTime::ZERO).max(std::time::Duration::from_millis(1));
-        self.strangers[position] = (at + pause, fault, sent + 1);
-        let chosen = Draws::new(self.scenario.seed).draw(
-            Stream::Stranger,
-            u64::try_from(fault).unwrap_or(0),
-            sent,
-        );
-        for to in self.scenario.ids() {
-            let frame = stranger::frame(self.scenario, to, wrong, chosen);
-            self.net.fly(at, to, None, frame);
         }
     }
 }

@@ -3,11 +3,9 @@
 use openproxy_core::supervisor::Supervisor;
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::{Clock, SimTime};
-use openproxy_io_sim::draw::Draws;
-use openproxy_io_sim::host::{HookPlan, Host};
-use openproxy_io_sim::kernel::Kernel;
+use openproxy_io_sim::host::Host;
 
-use crate::scenario::{Changes, INTERFACE, Scenario};
+use crate::scenario::{Changes, Scenario};
 
 /// A machine and the process on it.
 #[derive(Debug)]
@@ -24,17 +22,10 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn new(scenario: &Scenario, node: NodeId, draws: Draws) -> Self {
-        let spec = &scenario.nodes[node.index()];
-        let own = scenario.own_address(node);
-        let kernel = Kernel::new(node, draws, INTERFACE.into(), &[own]);
-        let takes = scenario.kernel_takes_max.since(SimTime::ZERO);
-        let mut host = Host::new(node, draws, kernel, takes);
-        let takes = spec.hooks_take.map(|takes| takes.since(SimTime::ZERO)).unwrap_or_default();
-        host.hook_plan = HookPlan { takes, fails: false };
+    pub(super) fn new(scenario: &Scenario, node: NodeId) -> Self {
         Self {
-            host,
-            clock: Clock::new(SimTime::ZERO, spec.drift_ppm),
+            host: scenario.host(node),
+            clock: Clock::new(SimTime::ZERO, scenario.nodes[node.index()].drift_ppm),
             supervisor: None,
             changes: Changes::default(),
             paused: false,

@@ -190,7 +190,7 @@ pub(super) fn k7(facts: &Facts<'_>) -> Verdict {
         .collect();
     let [master] = masters[..] else { return Ok(()) };
     for ip in &facts.vips[..facts.wanted(master).count_ones() as usize] {
-        let holder = facts.clients.iter().find(|(known, _, _)| known == ip).map(|entry| entry.1);
+        let holder = facts.clients.iter().find(|(known, _)| known == ip).map(|entry| entry.1);
         if holder != Some(master) {
             let text = format!("clients take {holder:?} for the holder of {ip}");
             return broken(Id::K7, master, text);

@@ -43,7 +43,7 @@ pub struct Facts<'s> {
     /// When a cut, noise or slowness last began or ended.
     pub links_since: SimTime,
     /// Whom the clients take for the holder, by VIP.
-    pub clients: Vec<(IpAddr, NodeId, SimTime)>,
+    pub clients: Vec<(IpAddr, NodeId)>,
     /// The VIPs.
     pub vips: Vec<IpAddr>,
     /// The longest that a packet may be on its way.

@@ -40,8 +40,8 @@ impl Judge<'_> {
             Observation::Event(event) => self.event(at, node, event),
             Observation::Announced(announcement) => self.announced(at, node, announcement),
             Observation::Client(ip) => {
-                self.facts.clients.retain(|(known, _, _)| *known != ip);
-                self.facts.clients.push((ip, node, at));
+                self.facts.clients.retain(|(known, _)| *known != ip);
+                self.facts.clients.push((ip, node));
             }
             Observation::Fault(fault, begins) => {
                 let is_link_down = matches!(fault.kind, FaultKind::LinkDown { .. });

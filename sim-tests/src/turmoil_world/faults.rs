@@ -3,55 +3,49 @@
 use std::rc::Rc;
 
 use openproxy_io_sim::NodeId;
-use openproxy_io_sim::clock::{Clock, SimTime};
-use openproxy_io_sim::draw::{Draws, Stream};
+use openproxy_io_sim::clock::Clock;
+use openproxy_io_sim::neighbours::Claim;
 use openproxy_io_sim::platform::{Held, turmoil_address};
 
 use super::TurmoilWorld;
 use super::process::Signal;
-use crate::fault::{FaultKind, apply_to_host, apply_to_lan};
+use crate::fault::{Fault, FaultKind, apply_to_host, apply_to_lan};
 use crate::observe::{End, Observation, Observer};
-use crate::stranger;
+use crate::timetable::Entry;
 
 impl<O: Observer> TurmoilWorld<'_, O> {
     /// What befalls the cluster by now, in the order of the discrete-event runner.
     pub(super) fn befall(&mut self) {
         let now = self.now;
-        while let Some((_, node)) = self.starts.pop_if(|(at, _)| *at <= now) {
-            self.start(node);
-        }
-        while let Some((at, position, begins)) = self.edges.get(self.next_edge).copied()
-            && at <= now
-        {
-            self.next_edge += 1;
-            self.turn_fault(position, begins);
-        }
-        while let Some(position) = self.strangers.iter().position(|next| next.0 <= now) {
-            self.send_stranger(position);
+        while let Some(entry) = self.timetable.next(now) {
+            match entry {
+                Entry::Start(node) => self.start(node),
+                Entry::Edge(fault, begins) => self.turn_fault(fault, begins),
+                // A stranger has no host: its packets come out of the wire.
+                Entry::Stranger(packet) => {
+                    for (to, frame) in packet.frames(self.scenario) {
+                        self.wire.borrow_mut().hold(packet.at, Held { to, from: None, frame });
+                    }
+                }
+            }
         }
         let mut wire = self.wire.borrow_mut();
-        while let Some((to, ip, mac)) = wire.next_claim(now) {
+        while let Some(Claim { to, ip, mac }) = wire.neighbours.next_claim(now) {
             let machine = &self.stations[to.index()].machine;
             machine.host.borrow_mut().hear_claim(ip, mac);
             machine.wake();
         }
         let observer = &mut self.observer;
-        wire.clients.hear(now, |ip, holder| observer.observe(now, holder, Observation::Client(ip)));
+        let changed = |ip, holder| observer.observe(now, holder, Observation::Client(ip));
+        wire.neighbours.hear(now, changed);
     }
 
-    fn turn_fault(&mut self, position: usize, begins: bool) {
+    fn turn_fault(&mut self, fault: &Fault, begins: bool) {
         let scenario = self.scenario;
-        let fault = &scenario.faults[position];
         let count = scenario.count();
         let first = fault.kind.nodes(count).first().copied().unwrap_or(NodeId(0));
         self.observer.observe(self.now, first, Observation::Fault(fault, begins));
         apply_to_lan(&mut self.wire.borrow_mut().lan, count, &fault.kind, begins);
-        if let FaultKind::Stranger { .. } = fault.kind {
-            self.strangers.retain(|(_, known, _)| *known != position);
-            if begins {
-                self.strangers.push((self.now, position, 0));
-            }
-        }
         let Some(node) = fault.kind.node() else { return };
         let machine = &self.stations[node.index()].machine;
         apply_to_host(&mut machine.host.borrow_mut(), scenario, &fault.kind, begins);
@@ -151,20 +145,6 @@ impl<O: Observer> TurmoilWorld<'_, O> {
         if was_running {
             self.sim.crash(turmoil_address(node));
             self.observer.observe(self.now, node, Observation::Ended(end));
-        }
-    }
-
-    /// A stranger has no host: its packets come out of the wire.
-    fn send_stranger(&mut self, position: usize) {
-        let (at, fault, sent) = self.strangers[position];
-        let FaultKind::Stranger { wrong, every } = self.scenario.faults[fault].kind else { return };
-        let pause = every.since(SimTime::ZERO).max(std::time::Duration::from_millis(1));
-        self.strangers[position] = (at + pause, fault, sent + 1);
-        let key = u64::try_from(fault).unwrap_or(0);
-        let chosen = Draws::new(self.scenario.seed).draw(Stream::Stranger, key, sent);
-        for to in self.scenario.ids() {
-            let frame = stranger::frame(self.scenario, to, wrong, chosen);
-            self.wire.borrow_mut().hold(at, Held { to, from: None, frame });
         }
     }
 }

@@ -8,12 +8,12 @@ use openproxy_core::vrrp::{AdvertPriority, DiscardReason, Preempt, StateName};
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
 use openproxy_io_sim::frame::{Frame, Truth};
+use openproxy_io_sim::host::Agenda;
 use openproxy_io_sim::kernel::Cause;
 
 use crate::invariants::{self, Bounded, Print};
 use crate::judge::Judge;
 use crate::judge::facts::Heard;
-use crate::observe::Agenda;
 use crate::sometimes::Mark;
 
 /// How soon a new VIP is to be announced.
