@@ -156,17 +156,18 @@ pub fn v5(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     // Beyond ten times our own, an interval needs to be heard twice before it is believed.
     let is_plain = heard.interval <= own * 10;
     let believed = if is_plain { heard.interval } else { own };
-    let mut down = believed * 3 + facts.skew(id, believed);
-    if node.respected.is_none() && node.resumed_at == Some(node.state_since) {
-        // What it found unread counts from its arrival; but it never acts in the turn of its waking.
-        down = Duration::from_nanos(1);
+    // What it found unread as it woke up counts from its arrival, so it may act soon; but not at once.
+    let has_lapsed = node.respected.is_none() && node.resumed_at == Some(node.state_since);
+    if has_lapsed && at == node.state_since {
+        return broken(Id::P1, id, "its lease was over, and it takes over as it wakes up");
     }
+    let down = believed * 3 + facts.skew(id, believed);
     let tolerance = facts.drift(down);
     let mut earliest = heard.at + down;
     if let Some(released_at) = node.released_at {
         earliest = earliest.min(released_at + facts.skew(id, believed.min(own)));
     }
-    if at + tolerance < earliest && node.changed_at <= heard.at {
+    if at + tolerance < earliest && node.changed_at <= heard.at && !has_lapsed {
         let invariant = if node.resumed_at == Some(at) {
             Id::P1
         } else if heard.priority < node.priority.get() {
