@@ -162,11 +162,12 @@ mod tests {
         scenario.faults = vec![fault(0, 5_000_000, kind)];
         let mut timetable = Timetable::new(&scenario);
         let mut arrivals = Vec::new();
-        while timetable.due_at() != SimTime::MAX {
+        for _ in 0..100 {
             if let Some(Entry::Stranger(packet)) = timetable.next(timetable.due_at()) {
                 arrivals.push((packet.at, packet.frames(&scenario).count()));
             }
         }
+        assert_eq!(timetable.due_at(), SimTime::MAX, "it is over");
         let expected = [0, 2, 4].map(|millis| (SimTime::from_millis(millis), 2));
         assert_eq!(arrivals, expected);
     }
