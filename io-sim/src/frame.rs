@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use openproxy_core::io::Datagram;
+use openproxy_core::io::{Datagram, SendAdvert};
 use openproxy_core::vrrp::{AdvertBuffer, MULTICAST_V4, MULTICAST_V6, PROTOCOL, TTL};
 
 /// The longest frame that is carried: seven IPv6 addresses behind a header.
@@ -114,28 +114,30 @@ impl Frame {
         if self.is_v4() { self.v4(16).into() } else { self.v6(24).into() }
     }
 
-    /// The packet as a raw socket hands it out; `None` if a kernel would have dropped it before:
-    /// broken header, or an address that isn't ours.
+    /// Whether a kernel hands it on: its header is sound, and it is for a group or an address of ours.
     #[must_use]
-    pub fn datagram(&self, is_own: impl Fn(IpAddr) -> bool) -> Option<Datagram<'_>> {
+    pub fn is_handed_on(&self, is_own: impl Fn(IpAddr) -> bool) -> bool {
         let destination = self.destination();
         let to_us = match destination {
             IpAddr::V4(group) if group == MULTICAST_V4 => true,
             IpAddr::V6(group) if group == MULTICAST_V6 => true,
             IpAddr::V4(_) | IpAddr::V6(_) => is_own(destination),
         };
-        if !to_us || !self.header_is_sound() {
-            return None;
-        }
+        to_us && self.header_is_sound()
+    }
+
+    /// The packet in the shape in which a raw socket of its family hands it out.
+    #[must_use]
+    pub fn datagram(&self) -> Datagram<'_> {
         if self.is_v4() {
-            return Some(Datagram::V4(self.bytes()));
+            return Datagram::V4(self.bytes());
         }
-        Some(Datagram::V6 {
+        Datagram::V6 {
             source: self.v6(8),
             destination: self.v6(24),
             hop_limit: self.bytes[7],
             payload: self.payload(),
-        })
+        }
     }
 
     /// Flips one bit, anywhere.
@@ -228,11 +230,10 @@ impl Frame {
     }
 }
 
-/// An advert on its way to one destination.
+/// An advert on its way to one destination, written in `buffer`.
 #[must_use]
-pub fn frame_of(send: &openproxy_core::io::SendAdvert, destination: IpAddr) -> Frame {
-    let mut buffer = AdvertBuffer::new();
-    let payload = send.advert.encode(send.source, destination, &mut buffer);
+pub fn frame_of(send: &SendAdvert, destination: IpAddr, buffer: &mut AdvertBuffer) -> Frame {
+    let payload = send.advert.encode(send.source, destination, buffer);
     Frame::new(send.source, destination, payload)
 }
 
@@ -251,9 +252,10 @@ mod tests {
 
     #[test]
     fn a_whole_packet_is_handed_out_in_the_shape_of_its_family() {
-        assert!(matches!(v4().datagram(|_| false), Some(Datagram::V4(bytes)) if bytes.len() == 40));
+        assert!(v4().is_handed_on(|_| false) && v6().is_handed_on(|_| false));
+        assert!(matches!(v4().datagram(), Datagram::V4(bytes) if bytes.len() == 40));
         let frame = v6();
-        let Some(Datagram::V6 { hop_limit, payload, .. }) = frame.datagram(|_| false) else {
+        let Datagram::V6 { hop_limit, payload, .. } = frame.datagram() else {
             panic!("an IPv6 packet")
         };
         assert_eq!((hop_limit, payload), (255, &[7; 24][..]));
@@ -262,24 +264,24 @@ mod tests {
     #[test]
     fn a_bit_flipped_in_an_ipv4_header_never_gets_past_the_kernel() {
         for bit in 0..160 {
-            assert!(v4().corrupted(bit).datagram(|_| true).is_none(), "bit {bit}");
+            assert!(!v4().corrupted(bit).is_handed_on(|_| true), "bit {bit}");
         }
-        assert!(v4().corrupted(160).datagram(|_| true).is_some());
+        assert!(v4().corrupted(160).is_handed_on(|_| true));
     }
 
     #[test]
     fn shortened_and_forwarded_packets_have_sound_headers() {
         for chosen in 0..20 {
-            assert!(v4().truncated(chosen).datagram(|_| false).is_some());
-            assert!(v6().truncated(chosen).datagram(|_| false).is_some());
-            assert!(v4().forwarded(chosen).datagram(|_| false).is_some());
+            assert!(v4().truncated(chosen).is_handed_on(|_| false));
+            assert!(v6().truncated(chosen).is_handed_on(|_| false));
+            assert!(v4().forwarded(chosen).is_handed_on(|_| false));
         }
     }
 
     #[test]
     fn a_packet_to_somebody_else_is_not_handed_out() {
         let other = Frame::new(IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]), &[0; 16]);
-        assert!(other.datagram(|ip| ip == IpAddr::from([10, 0, 0, 2])).is_some());
-        assert!(other.datagram(|_| false).is_none());
+        assert!(other.is_handed_on(|ip| ip == IpAddr::from([10, 0, 0, 2])));
+        assert!(!other.is_handed_on(|_| false));
     }
 }

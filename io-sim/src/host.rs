@@ -224,18 +224,16 @@ impl Host {
     /// Returns whether any took it.
     pub fn receive(&mut self, now: Instant, frame: &Frame) -> bool {
         let mut taken = false;
-        if !self.kernel.is_running() {
+        // The kernel looks at the header once, here; the bytes are handed out on reading.
+        if !self.kernel.is_running() || !frame.is_handed_on(|ip| self.kernel.has(ip)) {
             return false;
         }
         let family = Family::of(frame.source());
         for socket in &self.process.sockets {
             let fits = socket.family == family && Some(socket.index) == self.kernel.index();
             if fits && self.process.arrivals.len() < UNREAD_MAX {
-                // The kernel looks at the header once, here; the bytes are handed out on reading.
-                if frame.datagram(|ip| self.kernel.has(ip)).is_some() {
-                    self.process.arrivals.push_back((socket.id, now, *frame));
-                    taken = true;
-                }
+                self.process.arrivals.push_back((socket.id, now, *frame));
+                taken = true;
             }
         }
         taken
@@ -374,8 +372,7 @@ impl Inbox for Host {
 
     fn next_arrival(&mut self) -> Option<Arrival<'_>> {
         let (socket, at, frame) = self.take_arrival()?;
-        // Its header was looked at when it came.
-        let datagram = self.process.current.insert(frame).datagram(|_| true)?;
+        let datagram = self.process.current.insert(frame).datagram();
         Some(Arrival { socket, at, datagram })
     }
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use openproxy_core::io::{Destinations, SendAdvert};
-use openproxy_core::vrrp::{MULTICAST_V4, MULTICAST_V6};
+use openproxy_core::vrrp::{AdvertBuffer, MULTICAST_V4, MULTICAST_V6};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::SimTime;
@@ -85,7 +85,7 @@ pub struct Delivery {
 }
 
 /// The network.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Lan {
     draws: Draws,
     nodes: u8,
@@ -96,6 +96,8 @@ pub struct Lan {
     links: [[Link; PLACES]; PLACES],
     /// Packets that each machine has sent: the counter in every draw.
     sent: [u64; PLACES],
+    /// Room for the advert that is being sent.
+    buffer: AdvertBuffer,
 }
 
 impl Lan {
@@ -107,7 +109,8 @@ impl Lan {
     pub fn new(draws: Draws, nodes: u8, delay_min: Duration, delay_max: Duration) -> Self {
         let reorder_by = delay_max * 4;
         let (links, sent) = ([[Link::default(); PLACES]; PLACES], [0; PLACES]);
-        Self { draws, nodes, delay_min, delay_max, reorder_by, links, sent }
+        let buffer = AdvertBuffer::new();
+        Self { draws, nodes, delay_min, delay_max, reorder_by, links, sent, buffer }
     }
 
     /// Cuts a link, once more.
@@ -156,13 +159,14 @@ impl Lan {
                     IpAddr::V4(_) => MULTICAST_V4.into(),
                     IpAddr::V6(_) => MULTICAST_V6.into(),
                 };
-                self.transmit(now, from, None, &frame_of(send, group), deliver, lose);
+                let frame = frame_of(send, group, &mut self.buffer);
+                self.transmit(now, from, None, &frame, deliver, lose);
             }
             Destinations::Unicast(peers) => {
                 for peer in peers.iter() {
                     let owner = owners.iter().find(|(address, _)| address == peer);
                     if let Some((_, to)) = owner.copied() {
-                        let frame = frame_of(send, *peer);
+                        let frame = frame_of(send, *peer, &mut self.buffer);
                         self.transmit(now, from, Some(to), &frame, &mut deliver, &mut lose);
                     }
                 }

@@ -111,15 +111,16 @@ pub const FAREWELL_DELAY_MAX: Duration = Duration::from_millis(50);
 /// If it sends something else.
 pub fn v4_silent(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     let node = facts.node(id);
-    let early = facts.drift(FAREWELL_DELAY_MAX) + FAREWELL_DELAY_MAX / 1_000;
     match node.state {
         StateName::Backup if node.farewells == 0 => {
             broken(Id::V4, id, "an advert of a BACKUP that owes no farewell")
         }
-        StateName::Backup
-            if node.ours != 0 && at + early < node.state_since + FAREWELL_DELAY_MAX =>
-        {
-            broken(Id::V4, id, "the farewell before the VIPs are off")
+        StateName::Backup if node.ours != 0 => {
+            let early = facts.drift(FAREWELL_DELAY_MAX) + FAREWELL_DELAY_MAX / 1_000;
+            if at + early < node.state_since + FAREWELL_DELAY_MAX {
+                return broken(Id::V4, id, "the farewell before the VIPs are off");
+            }
+            Ok(())
         }
         StateName::Initialize | StateName::Backup | StateName::Master => Ok(()),
     }
