@@ -71,18 +71,17 @@ impl MasterInterval {
         let last = self.doubted.filter(|d| d.sender == sender && d.interval == interval);
         let spacing = last.map(|doubt| at.since(doubt.heard_at));
         let expected = interval.duration();
-        match spacing {
-            Some(spacing) if spacing > expected * 3 / 2 => {}
-            Some(spacing) if spacing >= expected / 2 && !mutated!(CapNeverLifted) => {
-                self.value = interval;
-                self.believed = Some((sender, interval));
-                return Learned::Believed;
-            }
-            // Too soon to tell: an assertion, or a duplicate. The first advert goes on counting.
-            Some(_) => return Learned::Capped,
-            None => {}
+        let keeps = |spacing| (expected / 2..=expected * 3 / 2).contains(&spacing);
+        if spacing.is_some_and(keeps) && !mutated!(CapNeverLifted) {
+            self.value = interval;
+            self.believed = Some((sender, interval));
+            return Learned::Believed;
         }
-        self.doubted = Some(Doubt { sender, interval, heard_at: at });
+        // Too soon to tell after another, an assertion or a duplicate: the first goes on counting.
+        if spacing.is_none_or(|spacing| spacing > expected * 3 / 2) {
+            self.doubted = Some(Doubt { sender, interval, heard_at: at });
+        }
+        // Another MASTER may have been heard since the first: what was learned of it is void.
         self.value = u16::try_from(cap_centis)
             .ok()
             .and_then(|centis| AdverInterval::from_centis(centis).ok())
@@ -122,6 +121,16 @@ mod tests {
         assert_eq!((second, master.get()), (Learned::Believed, centis(4000)));
         let third = master.learn(centis(100), SENDER, centis(4000), Instant::from_millis(80_000));
         assert_eq!(third, Learned::Taken);
+    }
+
+    #[test]
+    fn a_capped_interval_replaces_that_of_another_master() {
+        let other = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
+        let mut master = MasterInterval::new(centis(200));
+        master.learn(centis(200), SENDER, centis(4000), Instant::ZERO);
+        master.learn(centis(200), other, centis(100), Instant::from_millis(6_000));
+        let again = master.learn(centis(200), SENDER, centis(4000), Instant::from_millis(14_000));
+        assert_eq!((again, master.get()), (Learned::Capped, centis(2000)));
     }
 
     #[test]
