@@ -48,6 +48,8 @@ pub struct Supervisor {
     dump: Dump,
     /// Clean-up removals that are still under way; nobody listens before they have ended.
     cleaning: usize,
+    /// One of these removals was refused.
+    is_unclean: bool,
     /// The addresses that are watched for claims, as last asked for.
     watched: BTreeMap<InterfaceIndex, Vec<IpAddr>>,
     /// Links, addresses or sockets have changed: uplinks are to be found anew.
@@ -77,6 +79,7 @@ impl Supervisor {
             discards: Discards::default(),
             dump: Dump::first(),
             cleaning: 0,
+            is_unclean: false,
             watched: BTreeMap::new(),
             uplinks_stale: false,
             any_grouped: false,
@@ -195,9 +198,8 @@ impl Supervisor {
                     router.handle_advert_sent(ctx, generation, result);
                 });
             }
-            Completion::Address(uplinks::CLEANER, _, _) => {
-                self.cleaning = self.cleaning.saturating_sub(1);
-                self.uplinks_stale = true;
+            Completion::Address(uplinks::CLEANER, _, result) => {
+                self.handle_cleaned(now, result);
             }
             Completion::Address(id, generation, result) => {
                 self.with_router_id(now, id, |router, ctx| {

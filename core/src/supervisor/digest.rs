@@ -31,6 +31,7 @@ impl Supervisor {
             discards: _,
             dump,
             cleaning,
+            is_unclean,
             watched: _,
             uplinks_stale,
             any_grouped: _,
@@ -42,7 +43,10 @@ impl Supervisor {
             ready,
         } = self;
         assert!(out.is_empty() && ready.is_empty(), "outputs wait for the driver");
-        assert!(*dump == Dump::Done && *cleaning == 0, "the first dump isn't dealt with");
+        assert!(
+            *dump == Dump::Done && *cleaning == 0 && !is_unclean,
+            "the first dump isn't dealt with"
+        );
         assert!(ports.retry_at() == Instant::MAX, "a socket is to be tried again");
         (interfaces, uplinks_stale, shutdown_by, told_released).hash(hasher);
         for router in routers {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::Supervisor;
 use crate::event::{Blocker, Event, EventKind};
 use crate::io::{
-    Address, AddressChange, AddressOperation, AddressRequest, Destinations, Generation,
-    InterfaceIndex, KernelEvent, KernelSnapshot, Output, RouterId, SocketError, SocketId,
-    WatchClaims,
+    Address, AddressChange, AddressError, AddressOperation, AddressRequest, Destinations,
+    Generation, InterfaceIndex, KernelEvent, KernelSnapshot, Output, RouterId, SocketError,
+    SocketId, WatchClaims,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Family, Transport, Uplink, Vip, VirtualRouter, Weight};
@@ -51,6 +51,14 @@ impl Dump {
             }
             Self::Due { .. } | Self::Awaited { .. } | Self::Done => false,
         }
+    }
+
+    /// A removal at the start was refused: what is there is to be looked at again.
+    pub(super) fn request_later(&mut self, now: Instant) {
+        *self = match *self {
+            Self::Done => Self::Due { at: now + DUMP_RETRY, first: false },
+            Self::Due { .. } | Self::Awaited { .. } => *self,
+        };
     }
 
     /// Events were lost.
@@ -146,9 +154,14 @@ impl Supervisor {
         };
         self.interfaces.replace(snapshot);
         self.handle_links(now);
+        let is_unclean = std::mem::take(&mut self.is_unclean);
         if first {
-            self.clean_up(now);
+            self.clean_up(now, |_| true);
         } else {
+            // A router whose VIP is there sees to it itself.
+            if is_unclean {
+                self.clean_up(now, |owner| owner.is_none());
+            }
             for position in 0..self.routers.len() {
                 self.with_router(now, position, VirtualRouter::resync);
             }
@@ -157,8 +170,9 @@ impl Supervisor {
     }
 
     /// Removes what an earlier process left, before anything else. Only what carries our mark is
-    /// touched, and not what a router of priority 255 is about to hold.
-    fn clean_up(&mut self, now: Instant) {
+    /// touched, and not what a router of priority 255 is about to hold. `concerns` is given the
+    /// position of the router whose VIP it is.
+    fn clean_up(&mut self, now: Instant, concerns: impl Fn(Option<usize>) -> bool) {
         if mutated!(LeftoversKept) {
             return;
         }
@@ -170,6 +184,9 @@ impl Supervisor {
                 Some(&router.key().interface) == name.as_ref()
                     && router.config().vips.contains(&vip)
             });
+            if !concerns(owner) {
+                continue;
+            }
             let is_owners = owner
                 .and_then(|position| self.routers.get(position))
                 .is_some_and(|router| self.is_about_to_hold(router));
@@ -198,6 +215,20 @@ impl Supervisor {
             self.out.push(Output::Event(Event { router: None, kind }));
             if let Some(position) = owner {
                 self.with_router(now, position, VirtualRouter::handle_leftover);
+            }
+        }
+    }
+
+    /// A removal of a leftover has ended. What the kernel refuses to remove is asked for again,
+    /// without keeping its router from the election meanwhile.
+    pub(super) fn handle_cleaned(&mut self, now: Instant, result: Result<(), AddressError>) {
+        self.cleaning = self.cleaning.saturating_sub(1);
+        self.uplinks_stale = true;
+        match result {
+            Ok(()) | Err(AddressError::NotFound | AddressError::NoInterface) => {}
+            Err(AddressError::Exists | AddressError::Denied | AddressError::Other(_)) => {
+                self.is_unclean = true;
+                self.dump.request_later(now);
             }
         }
     }

@@ -145,6 +145,12 @@ impl Vips {
             entry.retry_at = None;
             entry.refused = false;
             entry.reorder = false;
+            // One that an earlier process left may not have been asked for yet: it waits for a hook.
+            let there = self.index.and_then(|index| kernel.interfaces.find(index, entry.vip));
+            let is_settled = entry.in_flight.is_none()
+                && entry.own_removals == 0
+                && !mutated!(RefusedRenewalForgotten);
+            entry.present |= is_settled && there.is_some_and(|address| address.ours);
         }
         self.reconcile(kernel);
     }
@@ -289,7 +295,11 @@ impl Vips {
             return;
         };
         match change {
-            AddressChange::Gone(_) if entry.own_removals > 0 => entry.own_removals -= 1,
+            AddressChange::Gone(_) if entry.own_removals > 0 => {
+                entry.own_removals -= 1;
+                // Its lease may have ended before our removal, which may yet be refused.
+                entry.present &= !entry.is_going();
+            }
             AddressChange::Gone(_) => {
                 if entry.present && wanted {
                     news.push(VipNews::TakenAway(entry.vip));
@@ -324,6 +334,13 @@ impl Vips {
         }
         for vip in vips {
             match kernel.interfaces.find(index, vip).copied() {
+                // Ours was removed unheard, and somebody put this one there.
+                Some(address) if !address.ours && self.is_held(vip) => {
+                    news.push(VipNews::Converted(vip, address));
+                    let held = self.entries.iter_mut().filter(|entry| entry.vip == vip);
+                    held.for_each(|entry| entry.renew = true);
+                    self.reconcile(kernel);
+                }
                 Some(address) => {
                     self.handle_change(kernel, AddressChange::Present(address), news);
                 }

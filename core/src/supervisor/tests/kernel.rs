@@ -103,6 +103,78 @@ fn leftovers_are_removed_before_listening_and_nothing_else() {
 }
 
 #[test]
+fn a_leftover_that_cannot_be_removed_is_tried_again_beside_the_election() {
+    let leftover = Address { ours: true, valid_secs: Some(60), ..address(VIP, 24) };
+    let old = Address { ours: true, ..address("10.0.0.222", 24) };
+    let mut node =
+        Node::still(vec![config(100)], vec![link(true)], vec![address(OWN, 24), leftover, old]);
+    for refused in [VIP, "10.0.0.222"] {
+        node.refuse.insert(ip(refused), AddressError::Denied);
+    }
+    node.turns();
+    assert_eq!(node.state(), Backup, "it takes part all the same");
+    node.run(ms(1_100));
+    assert_eq!(node.addresses.len(), 3, "still refused");
+    node.refuse.clear();
+    node.run(ms(2_000));
+    let left: Vec<_> = node.addresses.iter().map(|address| address.ip).collect();
+    assert_eq!(left, [ip(OWN)]);
+}
+
+#[test]
+fn an_owners_leftover_goes_with_a_promotion_that_is_broken_off() {
+    let leftover = Address { ours: true, valid_secs: Some(60), ..address(VIP, 24) };
+    let mut owner = config(255);
+    owner.hooks.pre_promote = Some(["up".to_owned()].into());
+    let mut node =
+        Node::start_with(vec![owner], vec![link(true)], vec![address(OWN, 24), leftover]);
+    assert_eq!(node.state(), Master);
+    assert!(node.vip().is_some(), "its hook still runs");
+    node.change_link(false);
+    assert_eq!(node.state(), Initialize);
+    assert!(node.vip().is_none());
+}
+
+#[test]
+fn a_vip_that_was_removed_unheard_needs_no_removal() {
+    let mut node = master();
+    node.addresses.retain(|address| address.ip != ip(VIP));
+    node.hear(&advert("10.0.0.9", 200));
+    assert_eq!(node.state(), Backup);
+    assert_eq!(node.router().held().count(), 0);
+    let told: Vec<_> = node
+        .events()
+        .into_iter()
+        .filter(|e| matches!(e, EventKind::VipRemovalFailed(..)))
+        .collect();
+    assert_eq!(told, Vec::<&EventKind>::new());
+}
+
+#[test]
+fn a_vip_that_was_replaced_unheard_is_made_ours_again() {
+    let mut node = Node::start(vec![RouterConfig { lease: false, ..config(100) }]);
+    node.run(ms(3_700));
+    node.addresses.retain(|address| address.ip != ip(VIP));
+    node.addresses.push(address(VIP, 24));
+    node.inbox.events.push_back(KernelEvent::Overrun);
+    node.turns();
+    node.run(ms(100));
+    assert!(node.vip().expect("it is there").ours);
+    assert_eq!(node.state(), Master);
+}
+
+#[test]
+fn a_vip_whose_lease_ended_is_gone_though_its_removal_is_refused() {
+    let mut node = master();
+    node.refuse.insert(ip(VIP), AddressError::Denied);
+    node.freeze(ms(5_000));
+    // As it wakes up it asks for the removal, and then reads that there is none to remove.
+    node.take_away(ip(VIP));
+    assert_eq!(node.state(), Backup);
+    assert_eq!(node.router().held().count(), 0);
+}
+
+#[test]
 fn an_owner_that_cannot_serve_keeps_nothing() {
     let leftover = Address { ours: true, valid_secs: Some(2), ..address(VIP, 24) };
     for (links, addresses) in

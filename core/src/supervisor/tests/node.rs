@@ -177,7 +177,18 @@ impl Node {
         links: Vec<Link>,
         addresses: Vec<Address>,
     ) -> Self {
-        let mut node = Self {
+        let mut node = Self::still(configs, links, addresses);
+        node.turns();
+        node
+    }
+
+    /// The same, before its first turn.
+    pub(super) fn still(
+        configs: Vec<RouterConfig>,
+        links: Vec<Link>,
+        addresses: Vec<Address>,
+    ) -> Self {
+        Self {
             supervisor: Supervisor::new(configs),
             inbox: TestInbox::default(),
             now: Instant::from_millis(1_000_000),
@@ -190,9 +201,7 @@ impl Node {
             killed: Vec::new(),
             checks: Vec::new(),
             log: Vec::new(),
-        };
-        node.turns();
-        node
+        }
     }
 
     /// Turns until nothing comes back at once.

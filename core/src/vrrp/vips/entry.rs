@@ -42,6 +42,11 @@ impl Entry {
         }
     }
 
+    /// Whether its removal is under way.
+    pub(super) fn is_going(&self) -> bool {
+        matches!(self.in_flight, Some((_, AddressOperation::Remove)))
+    }
+
     /// What it needs next, if nothing is under way for it.
     pub(super) fn next_operation(&mut self, wanted: Option<Lifetime>) -> Option<AddressOperation> {
         if self.in_flight.is_some() || self.retry_at.is_some() {
