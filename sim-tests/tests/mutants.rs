@@ -22,6 +22,10 @@ const ELSEWHERE: &[(Mutant, &str)] = &[
     (Mutant::GroupPromotesAlone, "a scenario has one router, so no groups"),
     (Mutant::GroupNotFollowed, "a scenario has one router, so no groups"),
     (Mutant::HookFailureIgnored, "hooks don't fail: with `abort`, nobody would be MASTER"),
+    (
+        Mutant::NotFoundRetried,
+        "the kernel's own event puts it right, unless that is lost just then",
+    ),
     (Mutant::AnswersUnbounded, "needs a flood of lesser adverts"),
     (Mutant::IntervalUncapped, "needs one forged advert with a long interval"),
     (Mutant::MismatchDiscarded, "scenarios of version 2 have one interval"),

@@ -11,6 +11,7 @@ use openproxy_io_sim::lan::Lan;
 
 use super::{Id, Verdict, broken};
 use crate::judge::Facts;
+use crate::scenario::HOOK_TIMEOUT;
 
 /// After the last conflict, how long until the last announcement: claims are answered once a second.
 const LAST_WORD: Duration = Duration::from_millis(1_200);
@@ -21,6 +22,27 @@ pub(super) fn k1(facts: &Facts<'_>, id: NodeId) -> Verdict {
     let is_dead = !node.up || node.paused_at.is_some();
     if is_dead && node.ours != 0 {
         let text = format!("its process is dead or stopped, VIPs {:b} stay", node.ours);
+        return broken(Id::K1, id, text);
+    }
+    Ok(())
+}
+
+/// The lease doesn't end while its MASTER advertises: each advert renews it.
+///
+/// # Errors
+/// If it does.
+pub fn k1_renewed(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    let (Some(lease), Some(sent_at)) = (facts.lease(id), node.sent_at) else { return Ok(()) };
+    let serves = facts.takes_part(id)
+        && node.state == StateName::Master
+        && !node.is_ailing(at)
+        && !node.gate_closed
+        && node.leftover == 0;
+    let renewed = at.since(sent_at) > facts.kernel_bound() && at.since(sent_at) < lease;
+    let is_old = node.state_since + lease < at && node.changed_at + lease < at;
+    if serves && renewed && is_old {
+        let text = format!("advertised at {sent_at}, and its lease ends nevertheless");
         return broken(Id::K1, id, text);
     }
     Ok(())
@@ -98,9 +120,9 @@ pub fn k4(id: NodeId, ours: u8) -> Verdict {
 ///
 /// # Errors
 /// If somebody else does, or something else.
-pub fn k5_only_held(facts: &Facts<'_>, id: NodeId, announced: u8) -> Verdict {
+pub fn k5_only_held(facts: &Facts<'_>, id: NodeId, announced: u8, at: SimTime) -> Verdict {
     let node = facts.node(id);
-    let holds = node.present & announced == announced || node.blind > 0;
+    let holds = node.present & announced == announced || node.blind > 0 || at < node.sighted_at;
     if node.state == StateName::Master && holds {
         return Ok(());
     }
@@ -108,12 +130,14 @@ pub fn k5_only_held(facts: &Facts<'_>, id: NodeId, announced: u8) -> Verdict {
     broken(Id::K5, id, text)
 }
 
-/// The VIPs wait for the promote hook.
+/// The VIPs wait for the promote hook, but no longer than a hook may run.
 ///
 /// # Errors
 /// If they don't.
-pub fn k5_after_hook(facts: &Facts<'_>, id: NodeId) -> Verdict {
-    if facts.node(id).up && facts.node(id).gate_closed {
+pub fn k5_after_hook(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    let opens_at = node.state_since + HOOK_TIMEOUT;
+    if node.up && node.gate_closed && at + facts.drift(HOOK_TIMEOUT) < opens_at {
         return broken(Id::K5, id, "a VIP comes while the promote hook runs");
     }
     Ok(())
@@ -124,6 +148,7 @@ pub(super) fn k5_in_time(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict 
     let node = facts.node(id);
     let (since, cause) = (node.came_at, node.ours_since.1);
     let serves = facts.takes_part(id)
+        && at >= node.sighted_at
         && node.state == StateName::Master
         && node.ours == facts.wanted(id)
         && cause == Cause::Process
@@ -148,7 +173,7 @@ pub(super) fn k6(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
         && facts.edge_at < won_at;
     // Answers are rationed: the first two of an episode are announced at once.
     // A promotion that waits for its hook is announced when the VIPs come.
-    let held = node.ours == facts.wanted(id) && node.ours_since.0 < won_at;
+    let held = node.ours == facts.wanted(id) && node.ours_since.0 < won_at && !node.gate_closed;
     let lasted = lasted && held;
     let is_fresh = node.provoked <= 2 && node.won_before.is_none();
     let told = node.announced_at.is_some_and(|told| told >= won_at);
@@ -176,7 +201,8 @@ pub(super) fn k6_claimed(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict 
     Ok(())
 }
 
-/// The clients take the MASTER for the holder of each VIP.
+/// The clients take the MASTER for the holder of each VIP. Of another's announcement that it
+/// couldn't hear it knows nothing; its next refresh puts that right.
 pub(super) fn k7(facts: &Facts<'_>) -> Verdict {
     let last = facts.transition_at.max(facts.edge_at);
     if facts.scenario.end.since(last) < LAST_WORD {
@@ -189,6 +215,9 @@ pub(super) fn k7(facts: &Facts<'_>) -> Verdict {
         .filter(|node| facts.lan.is_open(*node, Lan::CLIENTS))
         .collect();
     let [master] = masters[..] else { return Ok(()) };
+    if awaits_refresh(facts, master) {
+        return Ok(());
+    }
     for ip in &facts.vips[..facts.wanted(master).count_ones() as usize] {
         let holder = facts.clients.iter().find(|(known, _)| known == ip).map(|entry| entry.1);
         if holder != Some(master) {
@@ -197,6 +226,16 @@ pub(super) fn k7(facts: &Facts<'_>) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// Whether the end of the run came before the refresh that answers an announcement not heard.
+fn awaits_refresh(facts: &Facts<'_>, master: NodeId) -> bool {
+    let node = facts.node(master);
+    let refresh = node.config.as_ref().and_then(|config| config.garp_refresh);
+    node.unheard_claim_at.is_some_and(|claimed_at| {
+        node.announced_at.is_none_or(|told| told <= claimed_at)
+            && refresh.is_none_or(|refresh| facts.scenario.end < claimed_at + refresh + LAST_WORD)
+    })
 }
 
 /// A process that was asked to end has ended.

@@ -132,7 +132,8 @@ pub fn v4_silent(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
 /// If it says more or fewer.
 pub fn v4_one_zero(facts: &Facts<'_>, id: NodeId) -> Verdict {
     let node = facts.node(id);
-    let expected = u32::from(node.was_serving);
+    let Some(owes_zero) = node.owes_zero else { return Ok(()) };
+    let expected = u32::from(owes_zero);
     if node.zeros_sent == expected || node.ailments > 0 || node.cut_off > 0 {
         return Ok(());
     }
@@ -168,7 +169,8 @@ pub fn v5(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     if let Some(released_at) = node.released_at {
         earliest = earliest.min(released_at + facts.skew(id, believed.min(own)));
     }
-    if at + tolerance < earliest && node.changed_at <= heard.at && !has_lapsed {
+    let delays = matches!(config.preempt, Preempt::After(_)) && node.unsure_since_when;
+    if at + tolerance < earliest && node.changed_at <= heard.at && !has_lapsed && !delays {
         let invariant = if node.resumed_at == Some(at) {
             Id::P1
         } else if heard.priority < node.priority.get() {
@@ -183,7 +185,7 @@ pub fn v5(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     }
     // What lies unread after a pause may not be all that came; it is no reason to act at once.
     let read = node.respected.is_some_and(|heard| heard.at + node.paused_for > at);
-    if node.resumed_at == Some(at) && read {
+    if node.resumed_at == Some(at) && read && node.changed_at != at {
         return broken(Id::P1, id, "takes over as it wakes up, by an old advert");
     }
     // It may come later by a greater skew, and after a pause; by nothing else.
@@ -193,6 +195,7 @@ pub fn v5(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     let mut latest = latest.max(woken) + tolerance * 2;
     if let Some(released_at) = node.released_at
         && node.respected.is_some()
+        && node.changed_at <= released_at
     {
         let skew = facts.skew(id, believed.max(own)) + tolerance;
         latest = latest.min((released_at + skew).max(woken));

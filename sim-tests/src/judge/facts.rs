@@ -25,6 +25,12 @@ pub use node::{Heard, Node};
 /// back-off, and a little.
 const BACK_OFF_MAX: Duration = Duration::from_secs(62);
 
+/// How long after it couldn't be read the kernel's table is read again.
+const DUMP_RETRY: Duration = Duration::from_secs(1);
+
+/// How late a kernel may remove what has no lease any more.
+const LATENESS: Duration = Duration::from_millis(1_250);
+
 /// All of it.
 #[derive(Debug)]
 pub struct Facts<'s> {
@@ -236,20 +242,25 @@ impl<'s> Facts<'s> {
         }
     }
 
-    /// The lease of a node, and how late its kernel may be.
+    /// The lease of a node's VIPs, if they have one.
     #[must_use]
-    pub fn lease_bound(&self, node: NodeId) -> Option<Duration> {
+    pub fn lease(&self, node: NodeId) -> Option<Duration> {
         let config = self.node(node).config.as_ref().filter(|config| config.lease)?;
         // The kernel removes up to 1.25 s late, so a lease ends that much before the third
         // interval; no shorter than it needs to outlive the next renewal.
-        let lateness = Duration::from_millis(1_250);
         let interval = config.interval.duration();
         let lease = if interval < Duration::from_secs(1) {
             1
         } else {
-            (interval * 3).saturating_sub(lateness).as_secs().max(2)
+            (interval * 3).saturating_sub(LATENESS).as_secs().max(2)
         };
-        Some(Duration::from_secs(lease) + lateness + self.kernel_bound())
+        Some(Duration::from_secs(lease))
+    }
+
+    /// The same, and how late its kernel may be.
+    #[must_use]
+    pub fn lease_bound(&self, node: NodeId) -> Option<Duration> {
+        Some(self.lease(node)? + LATENESS + self.kernel_bound())
     }
 
     /// From the end of the last fault until there is one MASTER, whatever the faults were (L1).
@@ -292,6 +303,13 @@ impl<'s> Facts<'s> {
         config.priority.is_owner() || matches!(config.preempt, Preempt::After(_))
     }
 
+    /// A node can read its kernel again, or goes on after it could.
+    pub(super) fn sight(&mut self, at: SimTime, id: NodeId) {
+        let bound = DUMP_RETRY + self.kernel_bound;
+        let bound = bound + self.drift(bound);
+        self.nodes[id.index()].sighted_at = at + bound;
+    }
+
     pub(super) fn turn_fault(&mut self, at: SimTime, kind: &FaultKind, begins: bool) {
         self.edge_at = at;
         self.active = if begins { self.active + 1 } else { self.active.saturating_sub(1) };
@@ -312,6 +330,9 @@ impl<'s> Facts<'s> {
             _ => {}
         }
         let Some(node) = kind.node() else { return };
+        if let FaultKind::LostEvents { .. } = kind {
+            self.sight(at, node);
+        }
         let node = &mut self.nodes[node.index()];
         if let Some(recovery) = recovery(kind) {
             step(&mut node.ailments);

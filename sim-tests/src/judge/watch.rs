@@ -72,8 +72,7 @@ impl Judge<'_> {
 
     /// Asks when a router must have noticed, and when what excused it is over.
     fn ask_after_fault(&mut self, at: SimTime, id: NodeId) {
-        let excused_until = self.facts.node(id).ailed_until.max(at);
-        self.ask_vips(excused_until, id);
+        self.ask_vips(at, id);
         if self.facts.node(id).mute_since == Some(at)
             && let Some(bound) = self.facts.lease_bound(id)
         {
@@ -108,12 +107,13 @@ impl Judge<'_> {
         node.up = true;
         node.started_at = at;
         (node.asked_at, node.paused_at, node.resumed_at) = (None, None, None);
-        (node.zeros_sent, node.was_serving) = (0, false);
+        (node.zeros_sent, node.owes_zero) = (0, Some(false));
         node.config = Some(config.clone());
         node.priority = config.priority;
         node.changed_at = at;
         (node.state, node.state_since) = (StateName::Initialize, at);
         node.leftover = node.ours;
+        node.unread_config = None;
         (node.respected, node.last_positive, node.released_at) = (None, None, None);
         (node.farewells, node.sent, node.provoked) = (0, 0, 0);
         (node.bad_unread, node.good_unread, node.better_unread) = (0, 0, false);
@@ -180,7 +180,7 @@ impl Judge<'_> {
         let node = &mut self.facts.nodes[id.index()];
         node.asked_at = Some(at);
         node.zeros_sent = 0;
-        node.was_serving = takes_part && is_master;
+        node.owes_zero = (node.ailments == 0 || !is_master).then_some(takes_part && is_master);
         let bound = HOOK_TIMEOUT + SHUTDOWN_MARGIN + self.facts.kernel_bound();
         self.ask_at(Bounded::Ended, id, at + bound + self.facts.drift(bound));
         self.ask_masters(at);
@@ -202,11 +202,24 @@ impl Judge<'_> {
         let node = &mut self.facts.nodes[id.index()];
         node.paused_for = node.paused_at.take().map_or(Duration::ZERO, |since| at.since(since));
         node.resumed_at = Some(at);
+        let is_blind = node.sighted_at + node.paused_for > at;
+        let unread = node.unread_config.take();
+        if is_blind {
+            self.facts.sight(at, id);
+        }
+        if let Some(config) = unread {
+            self.reloaded(at, id, &config);
+        }
         self.ask_vips(at, id);
         self.ask_masters(at);
     }
 
     fn reloaded(&mut self, at: SimTime, id: NodeId, config: &RouterConfig) {
+        let node = &mut self.facts.nodes[id.index()];
+        if node.paused_at.is_some() {
+            node.unread_config = Some(config.clone());
+            return;
+        }
         if self.facts.is_master(id) {
             self.marks.put(Mark::ReloadAsMaster);
         }
@@ -275,7 +288,7 @@ impl Judge<'_> {
         let node = &mut self.facts.nodes[id.index()];
         (node.state, node.state_since) = (to, at);
         (node.sent, node.provoked, node.farewells, node.in_part) = (0, 0, 0, false);
-        (node.sent_at, node.lesser_since) = (None, None);
+        (node.sent_at, node.lesser_since, node.unsure_since_when) = (None, None, false);
         if to == StateName::Initialize || matches!(reason, Reason::LeaseLapsed(_)) {
             (node.respected, node.last_positive, node.released_at) = (None, None, None);
         }
@@ -326,7 +339,8 @@ impl Judge<'_> {
 
     fn ask_vips(&mut self, at: SimTime, id: NodeId) {
         let bound = self.facts.kernel_bound() + self.facts.hook_bound(id);
-        self.ask_at(Bounded::Vips, id, at + bound);
+        let excused_until = self.facts.node(id).ailed_until.max(at);
+        self.ask_at(Bounded::Vips, id, excused_until + bound);
     }
 
     fn ask_masters(&mut self, at: SimTime) {

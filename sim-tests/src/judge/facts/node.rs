@@ -29,14 +29,16 @@ pub struct Node {
     pub started_at: SimTime,
     /// When it was asked to end.
     pub asked_at: Option<SimTime>,
-    /// Whether it was MASTER then, and could send.
-    pub was_serving: bool,
+    /// Whether it was MASTER then, and could send; nobody can tell of one whose machine ails.
+    pub owes_zero: Option<bool>,
     /// Zeros sent since it was asked to end.
     pub zeros_sent: u32,
     /// Since when it has been stopped.
     pub paused_at: Option<SimTime>,
     /// When it last went on.
     pub resumed_at: Option<SimTime>,
+    /// Its file changed while it was stopped.
+    pub unread_config: Option<RouterConfig>,
     /// Its configuration.
     pub config: Option<RouterConfig>,
     /// Its priority now, checks counted.
@@ -67,6 +69,8 @@ pub struct Node {
     pub ailed_until: SimTime,
     /// How many faults keep netlink events from it.
     pub blind: u32,
+    /// When it will have read anew what those events would have told.
+    pub sighted_at: SimTime,
     /// Since when adverts can't be sent.
     pub mute_since: Option<SimTime>,
     /// When they could be again.
@@ -83,6 +87,8 @@ pub struct Node {
     pub sent_at: Option<SimTime>,
     /// Since when it has heard a lesser MASTER.
     pub lesser_since: Option<SimTime>,
+    /// Whether it may have heard it earlier, by what lay unread.
+    pub unsure_since_when: bool,
     /// Its cable is in, its interface and its address are there.
     pub cut_off: u32,
     /// The last advert that it had to respect, if any since its process began.
@@ -111,6 +117,8 @@ pub struct Node {
     pub won_at: Option<(SimTime, NodeId)>,
     /// Somebody else announced a VIP that it holds.
     pub claimed_at: Option<SimTime>,
+    /// When another announced a VIP last, and a cut or noise may have kept that from it.
+    pub unheard_claim_at: Option<SimTime>,
     /// When it last won, before that.
     pub won_before: Option<SimTime>,
 }
@@ -121,10 +129,11 @@ impl Node {
             up: false,
             started_at: SimTime::ZERO,
             asked_at: None,
-            was_serving: false,
+            owes_zero: Some(false),
             zeros_sent: 0,
             paused_at: None,
             resumed_at: None,
+            unread_config: None,
             config: None,
             priority: Priority::new(1).expect("in range"),
             changed_at: SimTime::ZERO,
@@ -140,6 +149,7 @@ impl Node {
             ailments: 0,
             ailed_until: SimTime::ZERO,
             blind: 0,
+            sighted_at: SimTime::ZERO,
             mute_since: None,
             unmuted_at: SimTime::ZERO,
             check_fails_since: None,
@@ -148,6 +158,7 @@ impl Node {
             booted_at: SimTime::ZERO,
             sent_at: None,
             lesser_since: None,
+            unsure_since_when: false,
             cut_off: 0,
             respected: None,
             last_positive: None,
@@ -162,6 +173,7 @@ impl Node {
             better_unread: false,
             won_at: None,
             claimed_at: None,
+            unheard_claim_at: None,
             won_before: None,
         }
     }

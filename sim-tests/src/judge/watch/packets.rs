@@ -103,22 +103,23 @@ impl Judge<'_> {
             StateName::Initialize | StateName::Backup => {}
         }
         let Some(config) = &node.config else { return };
-        if heard.priority >= node.priority.get() {
-            node.lesser_since = None;
-        }
         let drift = self.facts.scenario.nodes[id.index()].drift_ppm.unsigned_abs();
+        let is_lesser = heard.priority < node.priority.get();
+        let lesser_since = is_lesser.then(|| node.lesser_since.unwrap_or(at));
+        node.lesser_since = lesser_since;
+        // What it reads after a pause counts from its arrival, which may be long ago.
+        node.unsure_since_when = lesser_since.is_some_and(|since| {
+            node.resumed_at.is_some_and(|woken| since <= woken || node.state_since == woken)
+        });
         let holds = !config.priority.is_owner()
             && match config.preempt {
                 Preempt::Never => true,
-                Preempt::After(delay) => {
-                    let heard_for = at.since(*node.lesser_since.get_or_insert(at));
-                    // What it reads after a pause counts from its arrival, which may be long ago.
-                    node.resumed_at.is_none() && heard_for + delay / 1_000_000 * (drift + 1) < delay
-                }
+                Preempt::After(delay) => lesser_since
+                    .is_some_and(|since| at.since(since) + delay / 1_000_000 * (drift + 1) < delay),
             };
-        if heard.priority >= node.priority.get() || holds {
+        if !is_lesser || holds {
             if node.state == StateName::Backup {
-                if heard.priority < node.priority.get() {
+                if is_lesser {
                     self.marks.put(Mark::NonpreemptHold);
                 }
                 if heard.interval != config.interval.duration() {
@@ -148,15 +149,20 @@ impl Judge<'_> {
                 announced |= 1 << position;
             }
         }
-        let result = invariants::k5_only_held(&self.facts, id, announced)
+        let result = invariants::k5_only_held(&self.facts, id, announced, at)
             .and_then(|()| invariants::p2(&self.facts, id, at));
         self.note(at, result);
         self.facts.nodes[id.index()].announced_at = Some(at);
         self.ask_claimed(at, id, announced);
     }
 
-    /// Whoever holds what another announces will say so, too.
+    /// Whoever holds what another announces will say so, too, if it hears of it.
     fn ask_claimed(&mut self, at: SimTime, claimant: NodeId, announced: u8) {
+        for id in self.facts.scenario.ids().filter(|id| *id != claimant) {
+            if !self.facts.is_clean(claimant, id) {
+                self.facts.nodes[id.index()].unheard_claim_at = Some(at);
+            }
+        }
         for id in self.facts.scenario.ids().filter(|id| *id != claimant) {
             let node = self.facts.node(id);
             let holds = node.ours & announced != 0 && self.facts.is_master(id);
@@ -196,7 +202,10 @@ impl Judge<'_> {
                 if lapsed && (!node.up || node.paused_at.is_some()) {
                     self.marks.put(Mark::LeaseExpired);
                 }
-                let result = invariants::k2_foreign(&self.facts, id, gone, cause, at);
+                let mut result = invariants::k2_foreign(&self.facts, id, gone, cause, at);
+                if lapsed {
+                    result = result.and_then(|()| invariants::k1_renewed(&self.facts, id, at));
+                }
                 self.note(at, result);
             }
         }
@@ -206,7 +215,7 @@ impl Judge<'_> {
             node.ours_since = (at, cause);
             if came {
                 node.came_at = at;
-                let result = invariants::k5_after_hook(&self.facts, id);
+                let result = invariants::k5_after_hook(&self.facts, id, at);
                 self.note(at, result);
             }
             self.ask_vips(at, id);
