@@ -162,3 +162,6 @@ impl fmt::Display for Name<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,3 +68,61 @@ impl Discards {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: DecodeError = DecodeError::Ttl { ttl: 64 };
+
+    fn at(secs: u64) -> Instant {
+        Instant::ZERO + Duration::from_secs(secs)
+    }
+
+    fn source(number: usize) -> IpAddr {
+        let [.., high, low] = number.to_be_bytes();
+        IpAddr::from([10, 0, high, low])
+    }
+
+    #[test]
+    fn each_reason_and_source_is_told_of_once_a_minute_with_what_was_not() {
+        let mut discards = Discards::default();
+        let one = source(1);
+        let told: Vec<_> =
+            [0, 0, 59, 60, 60, 119, 120, 500].map(|s| discards.add(at(s), TTL, one)).into();
+        assert_eq!(
+            told,
+            [Some(0), None, None, Some(2), None, None, Some(2), Some(0)],
+            "a minute from the last that was told"
+        );
+        assert_eq!(discards.add(at(500), DecodeError::Carp, one), Some(0), "another reason");
+        assert_eq!(discards.add(at(500), TTL, source(2)), Some(0), "another source");
+        assert_eq!(discards.count(DiscardReason::Ttl), 9);
+        assert_eq!(discards.count(DiscardReason::Carp), 1);
+        assert_eq!(discards.count(DiscardReason::Peer), 0);
+    }
+
+    #[test]
+    fn adverts_of_other_virtual_routers_are_only_counted() {
+        let mut discards = Discards::default();
+        for _ in 0..3 {
+            assert_eq!(discards.add(at(0), DecodeError::ZeroVrid, source(1)), None);
+        }
+        assert_eq!(discards.count(DiscardReason::Vrid), 3);
+    }
+
+    #[test]
+    fn of_more_sources_than_are_told_apart_the_rest_is_only_counted_for_a_minute() {
+        let mut discards = Discards::default();
+        for number in 0..SOURCES_MAX {
+            assert_eq!(discards.add(at(number as u64 / 32), TTL, source(number)), Some(0));
+        }
+        let [more, first] = [source(SOURCES_MAX), source(0)];
+        assert_eq!(discards.add(at(59), TTL, more), None);
+        assert_eq!(discards.add(at(59), TTL, first), None, "known, and told of already");
+        // Those of the first second give way, a minute after they were told of.
+        assert_eq!(discards.add(at(60), TTL, more), Some(0));
+        assert_eq!(discards.add(at(60), TTL, source(32)), None, "of the second one");
+        assert_eq!(discards.add(at(61), TTL, source(32)), Some(1));
+    }
+}

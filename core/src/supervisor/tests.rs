@@ -2,12 +2,23 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test picks the outputs that it is about")]
 
+mod advert;
+mod adverts;
+mod claims;
 mod digest;
+mod dumps;
+mod effects;
 mod election;
+mod groups;
 mod hooks;
+mod ipv6;
 mod kernel;
 mod late;
 mod node;
+mod ports;
 mod receive;
 mod reload;
+mod shutdown;
 mod table;
+mod uplinks;
+mod waiting;

@@ -90,4 +90,26 @@ mod tests {
         assert!(announcing.take_due(Instant::from_millis(90_000), None));
         assert_eq!(announcing.due_at(), Instant::MAX);
     }
+
+    #[test]
+    fn a_repeat_is_due_at_its_time_and_is_taken_once() {
+        for offset in [250, 1_000, 5_000] {
+            let mut announcing = Announcing::Silent;
+            announcing.begin(Instant::ZERO);
+            let just_before = Instant::from_millis(offset).before(Duration::from_nanos(1));
+            announcing.take_due(just_before, None);
+            assert_eq!(announcing.due_at(), Instant::from_millis(offset));
+            assert!(!announcing.take_due(just_before, None));
+            assert!(announcing.take_due(Instant::from_millis(offset), None));
+            assert!(!announcing.take_due(Instant::from_millis(offset), None));
+        }
+    }
+
+    #[test]
+    fn nothing_is_due_while_no_vip_is_on() {
+        let mut silent = Announcing::Silent;
+        assert_eq!(silent.due_at(), Instant::MAX);
+        assert!(!silent.take_due(Instant::from_millis(1), Some(Duration::ZERO)));
+        assert_eq!(silent, Announcing::Silent);
+    }
 }

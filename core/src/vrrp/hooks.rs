@@ -214,3 +214,6 @@ fn kill(running: &mut Running, host: &mut Host<'_>) {
         host.out.push(Output::KillHook(running.id));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,4 +139,62 @@ mod tests {
         let learned = master.learn(centis(100), SENDER, centis(1000), Instant::ZERO);
         assert_eq!((learned, master.get()), (Learned::Taken, centis(1000)));
     }
+
+    /// What the second of two adverts comes to, so many milliseconds after the first.
+    fn second_after(millis: u64) -> (Learned, AdverInterval) {
+        let mut master = MasterInterval::new(centis(100));
+        master.learn(centis(100), SENDER, centis(4000), Instant::ZERO);
+        let at = Instant::from_millis(millis);
+        (master.learn(centis(100), SENDER, centis(4000), at), master.get())
+    }
+
+    #[test]
+    fn from_half_to_one_and_a_half_of_its_interval_later_a_slow_master_is_believed() {
+        for millis in [20_000, 40_000, 60_000] {
+            assert_eq!(second_after(millis), (Learned::Believed, centis(4000)), "{millis} ms");
+        }
+        for millis in [0, 19_999, 60_001, 400_000] {
+            assert_eq!(second_after(millis), (Learned::Capped, centis(1000)), "{millis} ms");
+        }
+    }
+
+    #[test]
+    fn an_advert_too_late_to_be_believed_is_the_first_of_a_new_pair() {
+        let mut master = MasterInterval::new(centis(100));
+        let mut learn = |secs: u64| {
+            let at = Instant::from_millis(secs * 1_000);
+            master.learn(centis(100), SENDER, centis(4000), at)
+        };
+        assert_eq!([0, 10, 100, 110].map(&mut learn), [Learned::Capped; 4]);
+        assert_eq!(learn(140), Learned::Believed);
+    }
+
+    #[test]
+    fn another_sender_or_interval_is_doubted_anew() {
+        let other = IpAddr::from([10, 0, 0, 2]);
+        for (sender, interval) in [(other, centis(4000)), (SENDER, centis(4001))] {
+            let mut master = MasterInterval::new(centis(100));
+            let mut learn = |sender, interval, secs: u64| {
+                let at = Instant::from_millis(secs * 1_000);
+                master.learn(centis(100), sender, interval, at)
+            };
+            learn(SENDER, centis(4000), 0);
+            assert_eq!(learn(sender, interval, 40), Learned::Capped);
+            assert_eq!(learn(sender, interval, 80), Learned::Believed);
+            assert_eq!(learn(SENDER, centis(4000), 80), Learned::Capped);
+            assert_eq!(learn(sender, interval, 81), Learned::Taken);
+        }
+    }
+
+    #[test]
+    fn a_reset_forgets_the_value_and_not_who_keeps_to_its_interval() {
+        let mut master = MasterInterval::new(centis(100));
+        for millis in [0, 40_000] {
+            master.learn(centis(100), SENDER, centis(4000), Instant::from_millis(millis));
+        }
+        master.reset(centis(200));
+        assert_eq!(master.get(), centis(200));
+        let again = master.learn(centis(100), SENDER, centis(4000), Instant::from_millis(41_000));
+        assert_eq!((again, master.get()), (Learned::Taken, centis(4000)));
+    }
 }

@@ -72,6 +72,14 @@ mod tests {
     }
 
     #[test]
+    fn below_a_second_renewals_are_held_apart() {
+        for (centis, millis) in [(1, 250), (99, 250), (100, 0), (4095, 0)] {
+            let interval = AdverInterval::from_centis(centis).expect("in range");
+            assert_eq!(Lease::of(interval).renewal_interval, Duration::from_millis(millis));
+        }
+    }
+
+    #[test]
     fn from_one_and_a_half_seconds_on_a_lease_ends_before_any_takeover() {
         for centis in 150..=AdverInterval::CENTIS_MAX_V3 {
             let interval = AdverInterval::from_centis(centis).expect("in range");

@@ -33,3 +33,38 @@ impl Peers {
         PeerTraits::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(last: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, last])
+    }
+
+    #[test]
+    fn sixteen_peers_are_remembered_and_the_first_gives_way() {
+        let mut peers = Peers::default();
+        let odd = PeerTraits { list_differs: true, ..PeerTraits::default() };
+        for last in 1..=16 {
+            assert_eq!(peers.put(peer(last), odd), PeerTraits::default());
+        }
+        for last in 1..=16 {
+            assert_eq!(peers.put(peer(last), odd), odd);
+        }
+        assert_eq!(peers.put(peer(17), odd), PeerTraits::default());
+        assert_eq!(peers.put(peer(2), odd), odd);
+        assert_eq!(peers.put(peer(1), odd), PeerTraits::default(), "it has been forgotten");
+    }
+
+    #[test]
+    fn what_a_peer_shows_now_is_what_it_showed_before_the_next_time() {
+        let mut peers = Peers::default();
+        let (odd, well) = (PeerTraits { global_first: true, ..well() }, well());
+        assert_eq!([odd, well, odd, odd].map(|t| peers.put(peer(1), t)), [well, odd, well, odd]);
+    }
+
+    fn well() -> PeerTraits {
+        PeerTraits::default()
+    }
+}

@@ -395,3 +395,6 @@ impl VirtualRouter {
 fn kernel<'a>(ctx: &'a mut Context<'_>) -> Kernel<'a> {
     Kernel { now: ctx.now, interfaces: ctx.interfaces, out: ctx.out }
 }
+
+#[cfg(test)]
+mod tests;

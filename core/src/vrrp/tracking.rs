@@ -209,3 +209,6 @@ impl Tracker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -411,3 +411,6 @@ impl Vips {
         kernel.out.push(Output::Address(request));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,7 +107,7 @@ fn a_leftover_that_cannot_be_removed_is_tried_again_beside_the_election() {
     let leftover = Address { ours: true, valid_secs: Some(60), ..address(VIP, 24) };
     let old = Address { ours: true, ..address("10.0.0.222", 24) };
     let mut node =
-        Node::still(vec![config(100)], vec![link(true)], vec![address(OWN, 24), leftover, old]);
+        Node::new(vec![config(100)], vec![link(true)], vec![address(OWN, 24), leftover, old]);
     for refused in [VIP, "10.0.0.222"] {
         node.refuse.insert(ip(refused), AddressError::Denied);
     }

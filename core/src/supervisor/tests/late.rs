@@ -28,10 +28,13 @@ fn requests(outputs: &[Output]) -> Vec<AddressRequest> {
 fn adding(config: RouterConfig) -> (Node, Vec<AddressRequest>) {
     let mut node = Node::start(vec![config]);
     let mut outputs = Vec::new();
-    while node.state() != Master {
-        node.now = node.supervisor.poll_timeout();
-        outputs.extend(turn(&mut node));
+    for _ in 0..10 {
+        if node.state() != Master {
+            node.now = node.supervisor.poll_timeout();
+            outputs.extend(turn(&mut node));
+        }
     }
+    assert_eq!(node.state(), Master);
     (node, requests(&outputs))
 }
 

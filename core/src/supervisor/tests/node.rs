@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::super::Supervisor;
+pub(super) use super::advert::{Advert, advert, datagram};
 use crate::event::EventKind;
 use crate::io::*;
 use crate::time::{Duration, Instant};
@@ -63,55 +63,6 @@ pub(super) fn link(running: bool) -> Link {
     Link { index: INDEX, name: "eth0".into(), running, mac }
 }
 
-/// An advert as a test writes it.
-#[derive(Clone, Debug)]
-pub(super) struct Advert {
-    pub(super) source: &'static str,
-    pub(super) priority: u8,
-    pub(super) version: Version,
-    pub(super) interval: AdverInterval,
-    pub(super) ttl: u8,
-    pub(super) destination: IpAddr,
-    pub(super) vips: Arc<[Vip]>,
-}
-
-pub(super) fn advert(source: &'static str, priority: u8) -> Advert {
-    Advert {
-        source,
-        priority,
-        version: Version::V2,
-        interval: centis(100),
-        ttl: 255,
-        destination: MULTICAST_V4.into(),
-        vips: [vip("10.0.0.200/24")].into(),
-    }
-}
-
-impl Advert {
-    pub(super) fn packet(&self) -> Vec<u8> {
-        let advert = Advertisement {
-            version: self.version,
-            vrid: Vrid::new(50).expect("in range"),
-            priority: AdvertPriority::from_wire(self.priority),
-            interval: self.interval,
-            checksum: ChecksumForm::PseudoHeader,
-            addresses: Arc::clone(&self.vips),
-        };
-        let mut buffer = AdvertBuffer::new();
-        let payload = advert.encode(ip(self.source), self.destination, &mut buffer);
-        let octets = |address: IpAddr| match address {
-            IpAddr::V4(address) => address.octets(),
-            IpAddr::V6(_) => panic!("an IPv4 packet"),
-        };
-        let len = u16::try_from(20 + payload.len()).expect("short").to_be_bytes();
-        let mut packet = vec![0x45, 0xc0, len[0], len[1], 0, 0, 0, 0, self.ttl, PROTOCOL, 0, 0];
-        packet.extend(octets(ip(self.source)));
-        packet.extend(octets(self.destination));
-        packet.extend(payload);
-        packet
-    }
-}
-
 #[derive(Debug, Default)]
 pub(super) struct TestInbox {
     pub(super) events: VecDeque<KernelEvent>,
@@ -130,7 +81,7 @@ impl Inbox for TestInbox {
     fn next_arrival(&mut self) -> Option<Arrival<'_>> {
         let (socket, at, packet) = self.packets.pop_front()?;
         self.current = packet;
-        Some(Arrival { socket, at, datagram: Datagram::V4(&self.current) })
+        Some(Arrival { socket, at, datagram: datagram(&self.current) })
     }
 
     fn next_completion(&mut self) -> Option<Completion> {
@@ -158,6 +109,8 @@ pub(super) struct Node {
     /// Answers to address operations that aren't `Ok`.
     pub(super) refuse: BTreeMap<IpAddr, AddressError>,
     pub(super) send_error: Option<SendError>,
+    pub(super) socket_error: Option<SocketError>,
+    pub(super) dump_fails: bool,
     /// Hooks and checks are answered by the test.
     pub(super) hooks: Vec<HookRun>,
     pub(super) killed: Vec<HookId>,
@@ -177,13 +130,13 @@ impl Node {
         links: Vec<Link>,
         addresses: Vec<Address>,
     ) -> Self {
-        let mut node = Self::still(configs, links, addresses);
+        let mut node = Self::new(configs, links, addresses);
         node.turns();
         node
     }
 
-    /// The same, before its first turn.
-    pub(super) fn still(
+    /// A host on which no turn has been taken yet.
+    pub(super) fn new(
         configs: Vec<RouterConfig>,
         links: Vec<Link>,
         addresses: Vec<Address>,
@@ -197,6 +150,8 @@ impl Node {
             sockets: Vec::new(),
             refuse: BTreeMap::new(),
             send_error: None,
+            socket_error: None,
+            dump_fails: false,
             hooks: Vec::new(),
             killed: Vec::new(),
             checks: Vec::new(),
@@ -222,11 +177,26 @@ impl Node {
     /// Lets time pass, with a turn whenever one is due.
     pub(super) fn run(&mut self, span: Duration) {
         let end = self.now + span;
+        let mut since = (self.now, 0);
         while self.supervisor.poll_timeout() <= end {
             self.now = self.now.max(self.supervisor.poll_timeout());
             self.turns();
+            since = if since.0 == self.now { (self.now, since.1 + 1) } else { (self.now, 0) };
+            assert!(since.1 < 100, "time stands still: {:?}", self.log.last());
         }
         self.now = end;
+    }
+
+    /// Lets time pass until the router is in this state.
+    pub(super) fn run_until(&mut self, state: StateName) {
+        for _ in 0..1_000 {
+            if self.state() == state {
+                return;
+            }
+            self.now = self.now.max(self.supervisor.poll_timeout());
+            self.turns();
+        }
+        panic!("it is never {state}: {:?}", self.log.last());
     }
 
     /// Time passes while the process is stopped.
@@ -296,10 +266,15 @@ impl Node {
         words.collect()
     }
 
+    /// The kernel says so, whatever it does.
+    pub(super) fn tell(&mut self, event: KernelEvent) {
+        self.inbox.events.push_back(event);
+        self.turns();
+    }
+
     pub(super) fn change_link(&mut self, running: bool) {
         self.links = vec![link(running)];
-        self.inbox.events.push_back(KernelEvent::Link(link(running)));
-        self.turns();
+        self.tell(KernelEvent::Link(link(running)));
     }
 
     /// Somebody else removes an address.
@@ -321,11 +296,15 @@ impl Node {
             Output::Dump => {
                 let (links, addresses) = (self.links.clone(), self.addresses.clone());
                 let snapshot = KernelSnapshot { links, addresses };
-                self.inbox.completions.push_back(Completion::Dump(Some(snapshot)));
+                let dump = (!self.dump_fails).then_some(snapshot);
+                self.inbox.completions.push_back(Completion::Dump(dump));
             }
             Output::OpenSocket(id, _) => {
-                self.sockets.push(id);
-                self.inbox.completions.push_back(Completion::Socket(id, Ok(())));
+                let result = self.socket_error.clone().map_or(Ok(()), Err);
+                if result.is_ok() {
+                    self.sockets.push(id);
+                }
+                self.inbox.completions.push_back(Completion::Socket(id, result));
             }
             Output::SendAdvert(send) => {
                 let result = self.send_error.clone().map_or(Ok(()), Err);

@@ -1,10 +1,11 @@
 //! What a reload changes while a router runs.
 
 use super::node::*;
-use crate::io::{Command, MacAddress, Output, SendError};
+use crate::event::EventKind;
+use crate::io::{AddressError, Command, MacAddress, Output, SendError};
 use crate::time::{Duration, Instant};
 use crate::vrrp::StateName::{Backup, Initialize, Master};
-use crate::vrrp::{RouterConfig, Vrid};
+use crate::vrrp::{Check, RouterConfig, TrackConfig, Version, Vrid, Weight};
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -120,4 +121,168 @@ fn claims_of_a_vip_that_a_reload_adds_are_watched_for_and_answered() {
     node.inbox.claims.push_back((INDEX, both[1].ip, MacAddress([2, 0, 0, 0, 0, 9])));
     node.turns();
     assert_eq!(node.announced_since(from), announced + 1);
+}
+
+fn numbered(vrid: u8) -> RouterConfig {
+    alone(&in_group(vrid, "eth0", &format!("10.0.0.{vrid}/24")))
+}
+
+/// How many routers the reloads since a position of the log have added, removed and changed.
+fn reloaded(node: &Node, position: usize) -> Vec<(usize, usize, usize)> {
+    let reloads = node.log.iter().skip(position).filter_map(|(_, output)| match output {
+        Output::Event(event) => match event.kind {
+            EventKind::Reloaded { added, removed, changed } => Some((added, removed, changed)),
+            _ => None,
+        },
+        _ => None,
+    });
+    reloads.collect()
+}
+
+#[test]
+fn what_a_reload_adds_removes_and_changes_is_told_of() {
+    let changed = |vrid| RouterConfig { strict: true, ..numbered(vrid) };
+    let table = [
+        (vec![numbered(1), numbered(2), numbered(3)], (1, 0, 0)),
+        (vec![numbered(1)], (0, 1, 0)),
+        (vec![changed(1), changed(2)], (0, 0, 2)),
+        (vec![changed(2), numbered(3), numbered(4), numbered(5)], (3, 1, 1)),
+        (vec![], (0, 2, 0)),
+    ];
+    for (configs, counts) in table {
+        let mut node = Node::start(vec![numbered(1), numbered(2)]);
+        let position = node.log.len();
+        reload(&mut node, configs);
+        assert_eq!(reloaded(&node, position), [counts]);
+    }
+    let mut node = Node::start(vec![numbered(1), numbered(2)]);
+    let position = node.log.len();
+    reload(&mut node, vec![numbered(2), numbered(1)]);
+    assert_eq!(reloaded(&node, position), [], "the order is no difference");
+}
+
+#[test]
+fn ids_of_routers_are_never_used_again() {
+    let ids = |node: &Node| -> Vec<_> {
+        let routers = node.supervisor.routers().iter();
+        routers.map(|router| (router.id().0, router.key().vrid.get())).collect()
+    };
+    let mut node = Node::start(vec![numbered(1), numbered(2)]);
+    assert_eq!(ids(&node), [(0, 1), (1, 2)]);
+    reload(&mut node, vec![numbered(3), numbered(2)]);
+    assert_eq!(ids(&node), [(1, 2), (2, 3)]);
+    reload(&mut node, vec![numbered(2), numbered(1), numbered(3), numbered(4)]);
+    assert_eq!(ids(&node), [(1, 2), (2, 3), (3, 1), (4, 4)]);
+}
+
+#[test]
+fn results_come_to_the_router_that_asked_after_others_were_removed() {
+    let mut node = Node::start(vec![numbered(1), numbered(2), numbered(3)]);
+    node.run(ms(10_000));
+    reload(&mut node, vec![numbered(3)]);
+    let sent = node.router().counters().adverts_sent;
+    node.run(ms(10_000));
+    assert_eq!(node.router().counters().adverts_sent, sent + 10);
+    assert_eq!((node.state(), node.addresses.len()), (Master, 2));
+}
+
+#[test]
+fn a_router_that_comes_back_while_its_predecessor_still_stops_has_its_vips() {
+    let mut node = Node::start(vec![config(100)]);
+    node.run(ms(10_000));
+    node.refuse.insert(ip(VIP), AddressError::Denied);
+    reload(&mut node, Vec::new());
+    assert!(node.router().is_stopping());
+    reload(&mut node, vec![config(100)]);
+    let routers = node.supervisor.routers();
+    assert_eq!((routers.len(), routers[1].state()), (2, Backup));
+    node.refuse.clear();
+    node.run(ms(10_000));
+    assert_eq!((node.supervisor.routers().len(), node.state()), (1, Master));
+    node.take_away(ip(VIP));
+    assert!(node.vip().is_some(), "what happens to its VIP comes to it");
+    assert_eq!(node.router().counters().vips_taken_away, 1);
+}
+
+fn v3(interval: u16) -> RouterConfig {
+    RouterConfig { version: Version::V3, interval: centis(interval), ..config(100) }
+}
+
+#[test]
+fn a_new_interval_or_version_forgets_the_interval_that_was_learned() {
+    // A router of which config, and how long its timer is after 1 s without an advert.
+    let down = |interval: u64, skew: u64| Duration::from_nanos(interval * 3 + skew);
+    let (second, skew) = (1_000_000_000, 609_375_000);
+    let table = [
+        (v3(100), down(second * 5, skew * 5)),
+        (RouterConfig { strict: true, ..v3(100) }, down(second * 5, skew * 5)),
+        (v3(200), down(second * 2, skew * 2)),
+        (config(100), down(second, skew)),
+        (RouterConfig { interval: centis(200), ..config(100) }, down(second * 2, skew)),
+    ];
+    for (config, expected) in table {
+        let mut node = Node::start(vec![v3(100)]);
+        let (version, interval) = (Version::V3, centis(500));
+        node.hear(&Advert { version, interval, ..advert(HIGH, 200) });
+        node.run(ms(1_000));
+        reload(&mut node, vec![config]);
+        let due = node.supervisor.poll_timeout().since(node.now);
+        assert_eq!(due, expected - ms(1_000), "the time that has passed counts");
+    }
+}
+
+#[test]
+fn a_master_advertises_at_once_what_is_new_of_its_lease_or_interval_and_nothing_else() {
+    let table = [
+        (RouterConfig { interval: centis(200), ..config(100) }, 1),
+        (RouterConfig { lease: false, ..config(100) }, 1),
+        (RouterConfig { lease: false, interval: centis(200), ..config(100) }, 1),
+        (config(150), 0),
+        (RouterConfig { strict: true, ..config(100) }, 0),
+        (RouterConfig { garp_refresh: None, ..config(100) }, 0),
+    ];
+    for (config, adverts) in table {
+        let mut node = Node::start(vec![self::config(100)]);
+        node.run(ms(10_100));
+        let from = node.now;
+        reload(&mut node, vec![config]);
+        assert_eq!(node.sent_since(from).len(), adverts);
+        assert_eq!(node.state(), Master);
+    }
+}
+
+#[test]
+fn a_shorter_interval_shortens_the_lease_that_the_kernel_has_and_ours() {
+    let mut node = Node::start(vec![RouterConfig { interval: centis(1_000), ..config(100) }]);
+    node.run(ms(40_000));
+    assert_eq!(node.vip().and_then(|vip| vip.valid_secs), Some(28));
+    reload(&mut node, vec![config(100)]);
+    assert_eq!(node.vip().and_then(|vip| vip.valid_secs), Some(2));
+    node.freeze(ms(2_000));
+    node.turns();
+    assert_eq!((node.state(), node.router().counters().leases_lapsed), (Backup, 1));
+}
+
+#[test]
+fn checks_that_are_new_are_run_and_those_that_go_count_no_more() {
+    let track = |port: u16| {
+        let check = Check::Tcp(([127, 0, 0, 1], port).into());
+        let (interval, timeout) = (ms(1_000), ms(500));
+        TrackConfig { check, interval, timeout, fall: 1, rise: 1, weight: Weight::Change(-10) }
+    };
+    let tracked = |track: Vec<TrackConfig>| RouterConfig { track, ..config(100) };
+    let mut node = Node::start(vec![tracked(vec![track(1)])]);
+    node.run(ms(600));
+    assert_eq!(node.router().priority(), priority(90), "it hung");
+    let position = node.log.len();
+    reload(&mut node, vec![tracked(vec![track(1), track(2)])]);
+    assert_eq!(node.router().priority(), priority(90));
+    let runs = |(_, output): &&(Instant, Output)| matches!(output, Output::RunCheck(..));
+    assert_eq!(node.log.iter().skip(position).filter(runs).count(), 1, "the new one");
+    reload(&mut node, vec![tracked(vec![track(2)])]);
+    assert_eq!(node.router().priority(), priority(100));
+    let cancels = |(_, output): &&(Instant, Output)| matches!(output, Output::CancelCheck(_));
+    let cancelled = node.log.iter().filter(cancels).count();
+    reload(&mut node, vec![config(100)]);
+    assert_eq!(node.log.iter().filter(cancels).count(), cancelled + 1, "it ran");
 }

@@ -66,3 +66,51 @@ impl Refusal {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_time_it_steps_down_for_twice_as_long_up_to_a_minute() {
+        let mut refusal = Refusal::default();
+        let mut now = Instant::from_millis(500);
+        for secs in [1, 2, 4, 8, 16, 32, 60, 60] {
+            assert_eq!((refusal.blocker(), refusal.due_at()), (None, Instant::MAX));
+            refusal.step_down(now, Blocker::Refused);
+            assert_eq!(refusal.blocker(), Some(Blocker::Refused));
+            let until = now + Duration::from_secs(secs);
+            assert_eq!(refusal.due_at(), until);
+            assert!(!refusal.take_expired(until.before(Duration::from_nanos(1))));
+            assert!(refusal.take_expired(until));
+            assert!(!refusal.take_expired(until), "it is over");
+            now = until;
+        }
+        refusal.recovered();
+        assert_eq!(refusal.next_back_off(), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn it_is_alone_once_it_has_stepped_down_until_another_is_heard() {
+        let mut refusal = Refusal::default();
+        assert!(!refusal.is_alone());
+        refusal.step_down(Instant::ZERO, Blocker::HookFailed);
+        assert!(refusal.is_alone());
+        refusal.heard_other();
+        assert!(!refusal.is_alone());
+        refusal.step_down(Instant::ZERO, Blocker::HookFailed);
+        refusal.recovered();
+        assert!(!refusal.is_alone());
+    }
+
+    #[test]
+    fn it_tells_once_and_again_after_another_was_heard_or_all_was_well() {
+        let mut refusal = Refusal::default();
+        assert!(refusal.tell_once());
+        assert!(!refusal.tell_once());
+        refusal.heard_other();
+        assert!(refusal.tell_once());
+        refusal.recovered();
+        assert!(refusal.tell_once());
+    }
+}

@@ -183,6 +183,7 @@ fn a_global_address_in_front_is_left_to_the_router() {
 fn lists_match_in_any_order_and_only_with_the_same_addresses() {
     let payload = bytes("31ffc80200018196c0000201c0000264");
     let list = decode_v4(&payload).expect("an advert").addresses;
+    assert_eq!(format!("{list:?}"), "[192.0.2.1, 192.0.2.100]");
     for (configured, expected) in [
         (&["192.0.2.1", "192.0.2.100"][..], true),
         (&["192.0.2.100", "192.0.2.1"], true),
@@ -204,6 +205,14 @@ fn a_list_that_repeats_an_address_matches_no_list_of_different_ones() {
     let list = decode_v4(&payload).expect("an advert").addresses;
     assert!(!list.matches(&vips(&["192.0.2.1", "192.0.2.100"])));
     assert!(!list.matches(&vips(&["192.0.2.100", "192.0.2.1"])));
+}
+
+#[test]
+fn an_address_that_is_configured_twice_stands_for_no_other() {
+    let octets = [[192, 0, 2, 1], [192, 0, 2, 2], [192, 0, 2, 3]];
+    let list = AddressList::v4(&octets);
+    assert!(!list.matches(&vips(&["192.0.2.2", "192.0.2.1", "192.0.2.2"])));
+    assert!(list.matches(&vips(&["192.0.2.2", "192.0.2.1", "192.0.2.3"])));
 }
 
 #[test]
@@ -315,6 +324,24 @@ fn addresses_compare_as_unsigned_numbers_in_network_order() {
     assert!(ip("128.0.0.1") > ip("127.0.0.1"));
     assert!(ip("fe80::ffff") > ip("fe80::1"));
     assert!(ip("fe80::1:0:0:0") > ip("fe80::ffff"));
+}
+
+#[test]
+fn the_longest_advert_is_as_long_as_is_said() {
+    let addresses = (1..=255_u16).map(|last| vip([0xfe80, 0, 0, 0, 0, 0, 0, last].into()));
+    let addresses: Arc<[Vip]> = addresses.collect();
+    let advert = Advertisement {
+        version: Version::V3,
+        vrid: Vrid::new(1).expect("in range"),
+        priority: AdvertPriority::Zero,
+        interval: AdverInterval::from_centis(100).expect("in range"),
+        checksum: ChecksumForm::PseudoHeader,
+        addresses,
+    };
+    let mut buffer = AdvertBuffer::new();
+    let source = [0xfe80, 0, 0, 0, 0, 0, 0, 1].into();
+    let payload = advert.encode(source, MULTICAST_V6.into(), &mut buffer);
+    assert_eq!((advert.addresses.len(), payload.len()), (ADDRESSES_MAX, ADVERT_LEN_MAX));
 }
 
 #[test]

@@ -1,0 +1,43 @@
+//! How a shutdown ends.
+
+use super::node::*;
+use crate::event::EventKind;
+use crate::io::{AddressError, Command};
+use crate::time::{Duration, Instant};
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[test]
+fn a_reload_after_a_shutdown_was_asked_for_is_too_late() {
+    let mut node = Node::start(vec![config(100)]);
+    node.run(ms(10_000));
+    node.refuse.insert(ip(VIP), AddressError::Denied);
+    node.inbox.commands.push_back(Command::Shutdown);
+    node.inbox.commands.push_back(Command::Reload(vec![config(100)]));
+    node.turns();
+    assert_eq!(node.supervisor.routers().len(), 1);
+    assert!(node.router().is_stopping());
+    node.refuse.clear();
+    node.run(ms(1_000));
+    assert!(node.supervisor.is_finished() && node.supervisor.routers().is_empty());
+}
+
+#[test]
+fn a_shutdown_ends_once_and_nothing_is_due_afterwards() {
+    let mut node = Node::start(vec![config(100)]);
+    node.run(ms(10_000));
+    node.inbox.commands.push_back(Command::Shutdown);
+    node.supervisor.turn(node.now, &mut node.inbox);
+    assert!(!node.supervisor.is_finished(), "outputs are still to be taken");
+    node.turns();
+    assert!(node.supervisor.is_finished());
+    for _ in 0..5 {
+        node.turns();
+        node.now = node.now + ms(60_000);
+    }
+    assert_eq!(node.supervisor.poll_timeout(), Instant::MAX);
+    let released = node.events().into_iter().filter(|kind| **kind == EventKind::Released);
+    assert_eq!(released.count(), 1);
+}
