@@ -268,6 +268,12 @@ impl Vips {
                 entry.own_removals = entry.own_removals.saturating_sub(1);
                 news.push(VipNews::Released(entry.vip));
             }
+            // Wanted again meanwhile, and still there: its lease may be short, and nobody knows.
+            (AddressOperation::Remove, Err(_)) if wanted => {
+                entry.own_removals = entry.own_removals.saturating_sub(1);
+                entry.renew = true;
+                news.extend(acquired);
+            }
             (AddressOperation::Remove, Err(error)) => {
                 entry.own_removals = entry.own_removals.saturating_sub(1);
                 entry.retry_at = Some(kernel.now + REMOVAL_RETRY);

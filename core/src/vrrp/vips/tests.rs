@@ -408,3 +408,13 @@ fn what_is_under_way_when_the_interface_goes_has_no_result_that_counts() {
     assert_eq!(bench.end(adds[0], Ok(())), []);
     assert_eq!((bench.take_news(), bench.is_held(vip(1))), (Vec::new(), false));
 }
+
+#[test]
+fn a_vip_that_stays_and_is_wanted_again_is_renewed_and_told() {
+    let mut bench = Bench::held(&[vip(200)]);
+    let removals = bench.act(Vips::release);
+    assert!(bench.act(|vips, kernel| vips.acquire(kernel, LEASE)).is_empty(), "one at a time");
+    let next = bench.end(removals[0], Err(AddressError::Denied));
+    assert_eq!(bench.news, [VipNews::Acquired(vip(200))]);
+    assert_eq!(next.iter().map(|request| request.operation).collect::<Vec<_>>(), [RENEW]);
+}
