@@ -175,7 +175,17 @@ impl Supervisor {
         }
         self.watch_claims();
         self.finish_stopped(now);
-        self.ready.extend(self.out.drain(..));
+        self.hand_out();
+    }
+
+    /// Puts out what the turn has come to; usually all before it has been taken, so nothing moves.
+    fn hand_out(&mut self) {
+        if self.ready.is_empty() {
+            let spare = Vec::from(std::mem::take(&mut self.ready));
+            self.ready = std::mem::replace(&mut self.out, spare).into();
+        } else {
+            self.ready.extend(self.out.drain(..));
+        }
     }
 
     fn check_leases(&mut self, now: Instant) {
