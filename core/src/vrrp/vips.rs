@@ -268,11 +268,11 @@ impl Vips {
                 entry.own_removals = entry.own_removals.saturating_sub(1);
                 news.push(VipNews::Released(entry.vip));
             }
-            // Wanted again meanwhile, and still there: its lease may be short, and nobody knows.
+            // Wanted again meanwhile: if still there, its lease may be short, and nobody knows.
             (AddressOperation::Remove, Err(_)) if wanted => {
                 entry.own_removals = entry.own_removals.saturating_sub(1);
-                entry.renew = true;
-                news.extend(acquired);
+                entry.renew = entry.present;
+                news.extend(acquired.filter(|_| entry.present));
             }
             (AddressOperation::Remove, Err(error)) => {
                 entry.own_removals = entry.own_removals.saturating_sub(1);

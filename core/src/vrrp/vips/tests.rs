@@ -411,10 +411,22 @@ fn what_is_under_way_when_the_interface_goes_has_no_result_that_counts() {
 
 #[test]
 fn a_vip_that_stays_and_is_wanted_again_is_renewed_and_told() {
-    let mut bench = Bench::held(&[vip(200)]);
-    let removals = bench.act(Vips::release);
-    assert!(bench.act(|vips, kernel| vips.acquire(kernel, LEASE)).is_empty(), "one at a time");
+    let mut bench = Bench::held(&[vip(1)]);
+    let removals = release(&mut bench);
+    assert_eq!(bench.act(|vips, kernel| vips.acquire(kernel, LEASE)), [], "one at a time");
     let next = bench.end(removals[0], Err(AddressError::Denied));
-    assert_eq!(bench.news, [VipNews::Acquired(vip(200))]);
-    assert_eq!(next.iter().map(|request| request.operation).collect::<Vec<_>>(), [RENEW]);
+    assert_eq!(bench.take_news(), [VipNews::Acquired(vip(1))]);
+    assert_eq!(operations(&next), [(vip(1), RENEW)]);
+}
+
+#[test]
+fn a_vip_that_went_before_its_removal_was_refused_is_told_when_it_is_back() {
+    let mut bench = Bench::held(&[vip(1)]);
+    let removals = release(&mut bench);
+    assert_eq!(bench.act(|vips, kernel| vips.acquire(kernel, LEASE)), []);
+    assert_eq!(bench.change(AddressChange::Gone(address(vip(1), true))), []);
+    let adds = bench.end(removals[0], Err(AddressError::Denied));
+    assert_eq!((bench.take_news(), operations(&adds)), (Vec::new(), vec![(vip(1), ADD)]));
+    bench.end(adds[0], Ok(()));
+    assert_eq!(bench.take_news(), [VipNews::Acquired(vip(1))]);
 }
