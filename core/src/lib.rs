@@ -12,6 +12,7 @@
 //! | [`event`] | facts for logs, metrics and tests |
 //! | [`interfaces`] | what the core knows of links and addresses |
 //! | [`vrrp`] | one virtual router: wire format, election, VIPs, hooks, checks |
+//! | [`discovery`] | which server of a shard is the primary, as Patroni tells it |
 //! | [`supervisor`] | all routers of a process, and the turn |
 
 #![forbid(unsafe_code)]
@@ -30,6 +31,7 @@ macro_rules! mutated {
     };
 }
 
+pub mod discovery;
 pub mod event;
 pub mod interfaces;
 pub mod io;

@@ -30,22 +30,30 @@ impl Drop for Restore {
 }
 
 macro_rules! mutants {
-    ($(#[doc = $bug:literal] $mutant:ident = $name:literal,)+) => {
-        /// A bug that whoever writes a VRRP router could make.
+    (
+        $(#[doc = $bug:literal] $mutant:ident = $name:literal,)+
+        discovery:
+        $(#[doc = $wrong:literal] $discovery:ident = $found_as:literal,)+
+    ) => {
+        /// A bug that whoever writes a VRRP router, or looks for a primary, could make.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Mutant {
             $(#[doc = $bug] $mutant,)+
+            $(#[doc = $wrong] $discovery,)+
         }
 
         impl Mutant {
-            /// All of them.
+            /// All of a virtual router.
             pub const ALL: &[Self] = &[$(Self::$mutant),+];
+            /// All of discovery.
+            pub const DISCOVERY: &[Self] = &[$(Self::$discovery),+];
 
             /// Its name, for command lines and reports.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$mutant => $name,)+
+                    $(Self::$discovery => $found_as,)+
                 }
             }
         }
@@ -213,6 +221,48 @@ mutants! {
     RemovalsNotAwaited = "removals_not_awaited",
     /// A shutdown waits for ever for what never ends.
     ShutdownUnbounded = "shutdown_unbounded",
+
+discovery:
+    /// A role that isn't known counts as primary.
+    UnknownRoleIsPrimary = "unknown_role_is_primary",
+    /// A node is primary by its role alone, whatever the state of PostgreSQL.
+    StateIgnored = "state_ignored",
+    /// A primary on a lower timeline than one before is believed.
+    FenceIgnored = "fence_ignored",
+    /// Of two primaries on one timeline, the first is named.
+    EqualTimelinesIgnored = "equal_timelines_ignored",
+    /// Whoever holds the leader key by the latest view is named, whatever it says of itself.
+    LeaderKeyIsProof = "leader_key_is_proof",
+    /// A silent primary stays confirmed though its leader key is gone.
+    KeyGoneIgnored = "key_gone_ignored",
+    /// What a node that is cut off says of the leader key counts against the new primary.
+    StaleViewBelieved = "stale_view_believed",
+    /// In Patroni's pause, a silent primary is dropped with its key.
+    PauseIgnored = "pause_ignored",
+    /// What was said once stays fresh.
+    EvidenceNeverAges = "evidence_never_ages",
+    /// An answer is as fresh as when it came, not as when it was asked for.
+    AnswerTimeCounts = "answer_time_counts",
+    /// Something is told before every server has answered or failed once.
+    ToldAtFirstAnswer = "told_at_first_answer",
+    /// One failed probe closes a port.
+    OneFailureDecides = "one_failure_decides",
+    /// An endpoint is asked again while a request to it is under way.
+    AskedTwiceAtOnce = "asked_twice_at_once",
+    /// An endpoint that hung is asked again at once.
+    HangNotRested = "hang_not_rested",
+    /// An endpoint is asked as often as the grid says, however many requests that makes a second.
+    BudgetIgnored = "budget_ignored",
+    /// `/cluster` is asked although its node says that the DCS is down.
+    FailsafeNotSpared = "failsafe_not_spared",
+    /// Haste goes on though nothing new happens.
+    HasteForever = "haste_forever",
+    /// Servers of another database count as this one's.
+    SystemsMerged = "systems_merged",
+    /// The virtual router follows a primary that nothing confirms.
+    KeptDecides = "kept_decides",
+    /// One look moves the virtual router.
+    OneLookMoves = "one_look_moves",
 }
 
 #[cfg(test)]
@@ -224,9 +274,10 @@ mod tests {
 
     #[test]
     fn every_mutant_has_a_name_of_its_own_in_small_words() {
-        let names: BTreeSet<_> = Mutant::ALL.iter().map(|mutant| mutant.name()).collect();
-        assert_eq!(names.len(), Mutant::ALL.len());
-        for mutant in Mutant::ALL {
+        let all = || Mutant::ALL.iter().chain(Mutant::DISCOVERY);
+        let names: BTreeSet<_> = all().map(|mutant| mutant.name()).collect();
+        assert_eq!(names.len(), all().count());
+        for mutant in all() {
             let camel = format!("{mutant:?}").to_lowercase();
             assert_eq!(mutant.name().replace('_', ""), camel);
         }
