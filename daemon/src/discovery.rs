@@ -1,0 +1,3 @@
+//! Patroni discovery, as far as it is IO.
+
+pub mod http;
