@@ -21,7 +21,7 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::time::Instant;
-use crate::vrrp::RouterConfig;
+use crate::vrrp::{RouterConfig, RouterKey};
 
 /// A packet of IP protocol 112 as a raw socket hands it out.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +57,9 @@ pub enum Datagram<'a> {
 pub enum Command {
     /// Run exactly these routers from now on; what is the same stays untouched.
     Reload(Vec<RouterConfig>),
+    /// Add this to a router's priority from now on, whatever its checks say: what follows from where
+    /// the primary is. Nothing happens if there is no such router.
+    Weigh(RouterKey, i32),
     /// Release every VIP and stop.
     Shutdown,
 }

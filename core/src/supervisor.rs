@@ -233,6 +233,12 @@ impl Supervisor {
         match command {
             Command::Reload(configs) if self.shutdown_by.is_none() => self.reload(now, configs),
             Command::Reload(_) => {}
+            Command::Weigh(key, weight) => {
+                let is_it = |r: &VirtualRouter| *r.key() == key && !r.is_stopping();
+                if let Some(position) = self.routers.iter().position(is_it) {
+                    self.with_router(now, position, |r, ctx| r.set_discovered_weight(ctx, weight));
+                }
+            }
             Command::Shutdown => {
                 let hooks = self.routers.iter().map(|router| router.config().hooks.end_max());
                 let by = now + hooks.max().unwrap_or_default() + SHUTDOWN_MARGIN;

@@ -104,6 +104,8 @@ pub struct VirtualRouter {
     vips: Vips,
     hooks: Hooks,
     tracking: Tracking,
+    /// What follows from where the primary is.
+    discovered_weight: i32,
     assertions: Assertions,
     announcing: Announcing,
     refusal: Refusal,
@@ -129,6 +131,7 @@ impl VirtualRouter {
             vips: Vips::new(id, &config.vips),
             hooks: Hooks::new(id),
             tracking: Tracking::new(id, now, &config.track),
+            discovered_weight: 0,
             assertions: Assertions::default(),
             announcing: Announcing::Silent,
             refusal: Refusal::default(),

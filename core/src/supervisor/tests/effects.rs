@@ -8,7 +8,9 @@ use crate::io::{
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::StateName::{Backup, Initialize, Master};
-use crate::vrrp::{Check, HookFailure, Preempt, RouterConfig, TrackConfig, Version, Weight};
+use crate::vrrp::{
+    Check, HookFailure, Preempt, RouterConfig, RouterKey, TrackConfig, Version, Vrid, Weight,
+};
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -228,4 +230,25 @@ fn a_priority_that_changes_is_told_of_and_nothing_else_is() {
     }]));
     same.turns();
     assert_eq!(count(&same, |kind| matches!(kind, EventKind::PriorityChanged(..))), 0);
+}
+
+#[test]
+fn where_the_primary_is_moves_the_priority_of_its_router_alone_and_a_reload_keeps_it() {
+    let mut node = Node::start(vec![config(100)]);
+    node.run(ms(10_000));
+    let weigh = |node: &mut Node, key: RouterKey, weight| {
+        node.inbox.commands.push_back(Command::Weigh(key, weight));
+        node.turns();
+        node.router().priority().get()
+    };
+    let (key, mut other) = (config(100).key, config(100).key);
+    other.vrid = Vrid::new(51).expect("in range");
+    assert_eq!(weigh(&mut node, other, 100), 100, "there is no such router");
+    assert_eq!(weigh(&mut node, key.clone(), 100), 200);
+    node.inbox.commands.push_back(Command::Reload(vec![config(90)]));
+    node.turns();
+    assert_eq!(node.router().priority().get(), 190);
+    assert_eq!(weigh(&mut node, key.clone(), -200), 1, "0 would mean that it is gone");
+    assert_eq!(weigh(&mut node, key, 0), 90);
+    assert_eq!(node.state(), Master);
 }

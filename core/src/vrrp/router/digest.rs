@@ -21,6 +21,7 @@ impl VirtualRouter {
             vips,
             hooks,
             tracking,
+            discovered_weight,
             assertions,
             // Only neighbours hear of it, and nothing else waits for it.
             announcing: _,
@@ -38,6 +39,7 @@ impl VirtualRouter {
         assert!(tracking.due_at() == Instant::MAX, "a check is running, or about to");
         let grouped = config.group.is_some();
         (uplink, priority, master_interval, refusal, group_blocked, stopping).hash(hasher);
+        discovered_weight.hash(hasher);
         (grouped && *left_master).hash(hasher);
         vips.digest(hasher);
         std::mem::discriminant(state).hash(hasher);

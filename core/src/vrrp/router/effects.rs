@@ -218,6 +218,14 @@ impl VirtualRouter {
         }
     }
 
+    /// Where the primary is has changed.
+    pub(crate) fn set_discovered_weight(&mut self, ctx: &mut Context<'_>, weight: i32) {
+        self.discovered_weight = weight;
+        let before = self.master_down();
+        self.update_priority(ctx, before);
+        self.settle(ctx);
+    }
+
     pub(super) fn apply_checks(&mut self, ctx: &mut Context<'_>, changes: Vec<CheckChanged>) {
         if changes.is_empty() {
             return;

@@ -375,7 +375,8 @@ impl VirtualRouter {
     /// Counts the checks into the priority. A BACKUP's timer keeps the time that has passed, and
     /// takes the new skew (`before` is the master-down interval that it was set with).
     pub(super) fn update_priority(&mut self, ctx: &mut Context<'_>, before: Duration) {
-        let priority = self.config.priority.weighted(self.tracking.weight());
+        let priority =
+            self.config.priority.weighted(self.tracking.weight() + self.discovered_weight);
         let was = std::mem::replace(&mut self.priority, priority);
         let after = master_down_interval(self.config.version, priority, self.master_interval.get());
         if let State::Backup(backup) = &mut self.state
