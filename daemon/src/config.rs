@@ -8,11 +8,14 @@
 mod advice;
 mod conflicts;
 mod diagnostic;
+mod follow;
 mod keys;
 mod peers;
 mod pooler;
 mod report;
 mod router;
+mod shard;
+mod status;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -23,14 +26,19 @@ mod vips;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use openproxy_core::vrrp::RouterConfig;
+use openproxy_core::discovery::coupling::Track;
+use openproxy_core::vrrp::{CommandLine, RouterConfig};
 use toml::de::DeTable;
 
 pub use diagnostic::{Diagnostic, Position, Severity};
 use pooler::{DEFAULT_RENEW_INTERVAL, Rest};
 use report::{Lines, Report};
 use router::Draft;
+pub use status::{DEFAULT_SOCKET, StatusConfig};
 use table::Table;
+
+use crate::discovery::driver::Settings;
+use crate::discovery::tracking::TrackedRouter;
 
 /// A file that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +47,12 @@ pub struct Loaded {
     pub routers: Vec<RouterConfig>,
     /// How many pools there are.
     pub pools: usize,
+    /// The shards, and which routers follow their primaries.
+    pub discovery: Settings,
+    /// What is run at every change of a topology.
+    pub topology_script: Option<CommandLine>,
+    /// Where a running daemon tells what it knows.
+    pub status: StatusConfig,
     /// How often the file is to be read again.
     pub renew_interval: Duration,
     /// Warnings and information.
@@ -88,6 +102,8 @@ pub fn load(path: &str, text: &str) -> Result<Loaded, Vec<Diagnostic>> {
     let drafts: Vec<Draft> =
         rest.routers.iter().map(|table| Draft::read(&mut report, table)).collect();
     conflicts::find(&mut report, &drafts);
+    let renew_interval = rest.renew_interval.unwrap_or(DEFAULT_RENEW_INTERVAL);
+    let discovery = discovery(&mut report, &drafts, &rest, renew_interval);
     rest.tell_foreign(&mut report);
     if rest.routers.is_empty() {
         report.file_info("no [general.virtual_router]: no virtual router will run".to_owned());
@@ -99,11 +115,41 @@ pub fn load(path: &str, text: &str) -> Result<Loaded, Vec<Diagnostic>> {
         (notes, false) => Ok(Loaded {
             routers: drafts.iter().flat_map(Draft::configs).collect(),
             pools: rest.pools,
-            renew_interval: rest.renew_interval.unwrap_or(DEFAULT_RENEW_INTERVAL),
+            discovery,
+            topology_script: rest.topology_script,
+            status: rest.status,
+            renew_interval,
             notes,
         }),
         (diagnostics, true) => Err(diagnostics),
     }
+}
+
+/// What is to be discovered, and for which routers.
+fn discovery(
+    report: &mut Report<'_>,
+    drafts: &[Draft],
+    rest: &Rest<'_>,
+    renew_interval: Duration,
+) -> Settings {
+    let mut routers = Vec::new();
+    let mut watched = BTreeSet::new();
+    for draft in drafts {
+        let Some(follow) = draft.follow() else { continue };
+        let (track, shards) = (follow.track(), follow.shards(report, &rest.shards));
+        match track {
+            Track::PrimaryReachable { .. } => watched.extend(shards.iter().cloned()),
+            Track::LocalPrimary => {}
+        }
+        let keys = draft.configs().into_iter().map(|config| config.key);
+        routers.extend(keys.map(|key| TrackedRouter { key, track, shards: shards.clone() }));
+    }
+    let mut tls = Vec::new();
+    let shards = rest.shards.iter();
+    let shards = shards
+        .map(|draft| draft.config(renew_interval, watched.contains(&draft.id), &mut tls))
+        .collect();
+    Settings { shards, tls, routers }
 }
 
 /// Tells the first syntax error of each line, and keeps only what can be said for sure beside them:

@@ -9,7 +9,7 @@ use super::topology::Topology;
 /// So many looks in a row must say the same.
 const AGREEING: u8 = 2;
 /// What the primary's own node gets.
-const LOCAL_BONUS: i32 = 100;
+pub const LOCAL_BONUS: u8 = 100;
 
 /// What a virtual router tracks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,7 +90,7 @@ impl Coupling {
     pub fn weight(&self) -> i32 {
         match (self.track, self.fact) {
             (Track::PrimaryReachable { penalty }, Some(false)) => -i32::from(penalty),
-            (Track::LocalPrimary, Some(true)) => LOCAL_BONUS,
+            (Track::LocalPrimary, Some(true)) => LOCAL_BONUS.into(),
             (Track::PrimaryReachable { .. }, Some(true) | None)
             | (Track::LocalPrimary, Some(false) | None) => 0,
         }

@@ -17,14 +17,25 @@ const fn key(name: &'static str, allowed: &'static str) -> Key {
 }
 
 const BOOLEAN: &str = "true or false";
+const ABSOLUTE_PATH: &str = "a path that begins with /";
 const COMMAND: &str = "a command line as a string, with quotes as in a shell";
 
 pub(super) const RENEW_INTERVAL: Key =
     key("renew_interval", "a whole number of milliseconds from 100 to 86400000");
 pub(super) const VIRTUAL_ROUTER: Key = key("virtual_router", "a table or an array of tables");
 
+pub(super) const TOPOLOGY_SCRIPT: Key = key("topology_script", COMMAND);
+pub(super) const STATUS: Key = key("status", "a table");
+
 /// In `[general]`.
-pub(super) const GENERAL: &[Key] = &[RENEW_INTERVAL, VIRTUAL_ROUTER];
+pub(super) const GENERAL: &[Key] = &[RENEW_INTERVAL, VIRTUAL_ROUTER, TOPOLOGY_SCRIPT, STATUS];
+
+pub(super) const STATUS_SOCKET: Key = key("socket", ABSOLUTE_PATH);
+pub(super) const STATUS_LISTEN: Key =
+    key("listen", "an IP address and a port, such as \"127.0.0.1:9127\"");
+
+/// In `[general.status]`.
+pub(super) const STATUS_KEYS: &[Key] = &[STATUS_SOCKET, STATUS_LISTEN];
 
 pub(super) const INTERFACE: Key =
     key("interface", "the name of a network interface, 1 to 15 bytes");
@@ -57,6 +68,11 @@ pub(super) const GARP_REFRESH: Key =
     key("garp_refresh", "a whole number of seconds from 0 to 86400");
 pub(super) const GROUP: Key = key("group", "a name of 1 to 64 bytes");
 pub(super) const TRACK: Key = key("track", "a list of at most 64 tables");
+pub(super) const TRACK_PATRONI: Key =
+    key("track_patroni", "\"primary-reachable\" or \"local-primary\"");
+pub(super) const TRACK_WEIGHT_PATRONI: Key = key("track_weight", "a whole number from 1 to 253");
+pub(super) const TRACK_SHARDS: Key =
+    key("track_shards", "a list of shards, such as [ \"my_pool/0\" ]");
 
 /// In `[general.virtual_router]`.
 pub(super) const ROUTER: &[Key] = &[
@@ -82,6 +98,9 @@ pub(super) const ROUTER: &[Key] = &[
     GARP_REFRESH,
     GROUP,
     TRACK,
+    TRACK_PATRONI,
+    TRACK_WEIGHT_PATRONI,
+    TRACK_SHARDS,
 ];
 
 pub(super) const TRACK_TCP: Key =
@@ -113,9 +132,30 @@ pub(super) const PATRONI_PORT: Key =
     key("patroni_port", "a port from 1 to 65535, as a number or a string");
 pub(super) const PATRONI_TIMEOUT: Key =
     key("patroni_timeout", "a whole number of milliseconds from 1 to 60000");
+pub(super) const PATRONI_LAG_MAX: Key =
+    key("patroni_lag_max", "a whole number of bytes, 0 or more");
+pub(super) const PATRONI_SCHEME: Key = key("patroni_scheme", "\"http\" or \"https\"");
+pub(super) const PATRONI_CA: Key = key("patroni_ca", ABSOLUTE_PATH);
+pub(super) const PATRONI_SERVER_NAME: Key =
+    key("patroni_server_name", "the name or address that is in the certificates");
+pub(super) const PATRONI_CERTIFICATE: Key = key("patroni_certificate", ABSOLUTE_PATH);
+pub(super) const PATRONI_KEY: Key = key("patroni_key", ABSOLUTE_PATH);
+pub(super) const SERVERS: Key =
+    key("servers", "a list of 1 to 100 servers, each [ HOST, PORT, ROLE ]");
 
 /// In `[pools.POOL.shards.SHARD]`.
-pub(super) const SHARD: &[Key] = &[USE_PATRONI, PATRONI_PORT, PATRONI_TIMEOUT];
+pub(super) const SHARD: &[Key] = &[
+    SERVERS,
+    USE_PATRONI,
+    PATRONI_PORT,
+    PATRONI_TIMEOUT,
+    PATRONI_LAG_MAX,
+    PATRONI_SCHEME,
+    PATRONI_CA,
+    PATRONI_SERVER_NAME,
+    PATRONI_CERTIFICATE,
+    PATRONI_KEY,
+];
 
 /// What other programs call our keys.
 const FOREIGN_NAMES: &[(&str, &str)] = &[

@@ -4,8 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use openproxy_core::vrrp::CommandLine;
+
 use super::keys::{self, Key, nearest};
 use super::report::Report;
+use super::shard;
+use super::status::{self, StatusConfig};
 use super::table::{Table, Value};
 use super::values;
 
@@ -25,6 +29,12 @@ pub(super) struct Rest<'d> {
     pub(super) renew_interval: Option<Duration>,
     /// How many pools there are.
     pub(super) pools: usize,
+    /// Every shard.
+    pub(super) shards: Vec<shard::Draft>,
+    /// `general.topology_script`.
+    pub(super) topology_script: Option<CommandLine>,
+    /// `general.status`.
+    pub(super) status: StatusConfig,
     /// The keys and tables that are not ours, with `*` for names that users choose.
     foreign: Vec<String>,
     /// The same, to find repeated ones.
@@ -58,7 +68,7 @@ impl<'d> Rest<'d> {
     pub(super) fn tell_foreign(&self, report: &mut Report<'_>) {
         if !self.foreign.is_empty() {
             let names = self.foreign.join(", ");
-            report.file_info(format!("accepted and not used by the virtual routers: {names}"));
+            report.file_info(format!("accepted and not used: {names}"));
         }
     }
 
@@ -69,6 +79,8 @@ impl<'d> Rest<'d> {
         };
         self.renew_interval = table
             .read(report, &keys::RENEW_INTERVAL, |value| values::millis(value, 100..=86_400_000));
+        self.topology_script = table.read(report, &keys::TOPOLOGY_SCRIPT, values::command_line);
+        self.status = status::read(report, &table);
         if let Some(router) = table.get(keys::VIRTUAL_ROUTER.name) {
             self.read_virtual_routers(report, &router);
         }
@@ -97,18 +109,20 @@ impl<'d> Rest<'d> {
         for (name, _) in pools.key_spots() {
             self.pools += 1;
             if let Some(pool) = pools.get(name).and_then(|pool| pool.table()) {
-                self.read_pool(report, &pool);
+                self.read_pool(report, name, &pool);
             }
         }
     }
 
-    fn read_pool(&mut self, report: &mut Report<'_>, pool: &Table<'d>) {
+    fn read_pool(&mut self, report: &mut Report<'_>, pool_name: &str, pool: &Table<'d>) {
         for (name, spot) in pool.key_spots() {
             let shards = (name == "shards").then(|| pool.get(name)).flatten();
             if let Some(shards) = shards.and_then(|shards| shards.table()) {
                 for (number, _) in shards.key_spots() {
                     if let Some(shard) = shards.get(number).and_then(|shard| shard.table()) {
-                        self.read_shard(report, &shard);
+                        let id = shard::id(pool_name, number);
+                        self.shards.push(shard::Draft::read(report, id, &shard));
+                        self.sort_out(report, &shard, keys::SHARD, "pools.*.shards.*");
                     }
                 }
             } else if keys::SHARD.iter().any(|key| key.name == name) {
@@ -117,16 +131,6 @@ impl<'d> Rest<'d> {
                 self.add_foreign(format!("{POOLS_TABLE}.*.{name}"));
             }
         }
-    }
-
-    fn read_shard(&mut self, report: &mut Report<'_>, shard: &Table<'d>) {
-        shard.read(report, &keys::USE_PATRONI, |value| value.as_bool());
-        shard.read(report, &keys::PATRONI_PORT, |value| match value.as_str() {
-            Some(text) => text.parse::<u16>().ok().filter(|port| *port != 0),
-            None => values::whole(value, 1..=u16::MAX),
-        });
-        shard.read(report, &keys::PATRONI_TIMEOUT, |value| values::millis(value, 1..=60_000));
-        self.sort_out(report, shard, keys::SHARD, "pools.*.shards.*");
     }
 
     /// Warns of near misses of `ours` in a table, and notes the rest as not ours.

@@ -10,6 +10,7 @@ use openproxy_core::vrrp::{
 };
 
 use super::advice;
+use super::follow::{self, Follow};
 use super::keys;
 use super::peers::{self, Peers};
 use super::report::{Report, Spot};
@@ -51,6 +52,7 @@ struct Options {
     garp_refresh: Option<Duration>,
     hooks: HookConfig,
     track: Vec<TrackConfig>,
+    follow: Option<Follow>,
 }
 
 impl Draft {
@@ -95,6 +97,11 @@ impl Draft {
         [Family::V4, Family::V6]
             .into_iter()
             .filter(|family| self.vips.iter().any(|(vip, _)| Family::of(vip.ip) == *family))
+    }
+
+    /// Which primary it follows, and how.
+    pub(super) fn follow(&self) -> Option<&Follow> {
+        self.options.follow.as_ref()
     }
 
     /// The routers; none while something that they need is missing.
@@ -150,10 +157,11 @@ impl Options {
             values::whole(value, 0..=86_400).map(Duration::from_secs)
         });
         let garp_refresh = garp_refresh.unwrap_or(DEFAULT_GARP_REFRESH);
+        let preempt = read_preempt(report, table);
         Self {
             version: version.unwrap_or(Version::V2),
             peers: peers::read(report, table, vips),
-            preempt: read_preempt(report, table),
+            preempt,
             checksum: checksum.unwrap_or(ChecksumForm::PseudoHeader),
             interval_mismatch: mismatch.unwrap_or(IntervalMismatch::Hold),
             strict: read_bool(report, table, &keys::STRICT).unwrap_or(false),
@@ -161,6 +169,7 @@ impl Options {
             garp_refresh: (!garp_refresh.is_zero()).then_some(garp_refresh),
             hooks: read_hooks(report, table),
             track: track::read(report, table, priority),
+            follow: follow::read(report, table, priority, preempt),
         }
     }
 }

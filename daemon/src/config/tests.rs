@@ -3,6 +3,7 @@
 mod docs;
 mod errors;
 mod samples;
+mod shards;
 mod single_values;
 mod warnings;
 

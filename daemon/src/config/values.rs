@@ -96,6 +96,11 @@ pub(super) fn host_address(text: &str) -> Option<IpAddr> {
     is_usable.then_some(ip)
 }
 
+/// An absolute path: what a relative one is relative to, differs between a shell and a service.
+pub(super) fn absolute_path<'d>(value: &'d DeValue<'_>) -> Option<&'d str> {
+    value.as_str().filter(|path| path.starts_with('/') && !path.contains('\0'))
+}
+
 /// One of several words.
 pub(super) fn choice<T: Copy>(value: &DeValue<'_>, words: &[(&str, T)]) -> Option<T> {
     let word = value.as_str()?;

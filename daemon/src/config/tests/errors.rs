@@ -46,7 +46,8 @@ fn an_unknown_key_of_a_router_is_an_error_with_the_nearest_name() {
                here are interface, router_id, priority, advert_int, vip_addresses, \
                pre_promote_script, pre_demote_script, unicast_peers, unicast_source, version, \
                preempt, preempt_delay, hook_timeout, hook_failure, lease, handover, checksum, \
-               v2_interval_mismatch, strict, garp_refresh, group, track"],
+               v2_interval_mismatch, strict, garp_refresh, group, track, \
+              track_patroni, track_weight, track_shards"],
         ),
     ]);
 }

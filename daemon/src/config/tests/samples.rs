@@ -67,15 +67,14 @@ fn the_poolers_file_loads_with_one_line_of_information() {
     assert_eq!(loaded.routers.len(), 1);
     let notes = render(&loaded.notes);
     let [line] = &notes[..] else { panic!("{notes:#?}") };
-    let start =
-        "openproxy.toml: info: accepted and not used by the virtual routers: general.host, ";
+    let start = "openproxy.toml: info: accepted and not used: general.host, ";
     assert!(line.starts_with(start), "{line}");
     for name in [
         "general.etcd",
         "general.admin_password",
         "pools.*.users",
         "pools.*.plugins",
-        "pools.*.shards.*.servers",
+        "pools.*.shards.*.database",
         "pools.*.shards.*.mirrors",
         "pool,",
         "user,",
@@ -88,7 +87,10 @@ fn the_poolers_file_loads_with_one_line_of_information() {
 #[test]
 fn the_files_poolers_ship_need_no_virtual_router() {
     assert_eq!(
-        lines("[pools.a.shards.0]\nuse_patroni = true\npatroni_port = 8765\n"),
+        lines(
+            "[pools.a.shards.0]\nservers = [ [\"db1\", 5432, \"Auto\"] ]\n\
+             use_patroni = true\npatroni_port = 8765\n"
+        ),
         ["openproxy.toml: info: no [general.virtual_router]: no virtual router will run"]
     );
     assert_eq!(
