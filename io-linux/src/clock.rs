@@ -8,7 +8,7 @@ const STEP_MAX_NANOS: u64 = 50_000_000;
 
 /// The time now.
 #[must_use]
-pub(crate) fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::from_nanos(read(ClockId::CLOCK_BOOTTIME))
 }
 

@@ -20,6 +20,7 @@ mod claims;
 mod clock;
 mod frames;
 mod link_events;
+mod local;
 mod lock;
 mod netlink;
 mod netlink_worker;
@@ -31,6 +32,8 @@ mod sys;
 mod sysctl;
 
 pub use capabilities::missing_capabilities;
+pub use clock::now;
+pub use local::local_addresses;
 pub use lock::{LockError, VipLock};
 pub use platform::{LinuxPlatform, StartError};
-pub use process::{ProcessHandle, ProcessRunner};
+pub use process::{ProcessHandle, ProcessRunner, run_script};

@@ -1,24 +1,21 @@
 //! Hooks and checks: other programs, run away from the VRRP thread.
 
+mod group;
+mod script;
+
 use std::collections::BTreeMap;
 use std::process::Stdio;
-use std::sync::Arc;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use group::{Group, Output};
 use openproxy_core::io::{CheckId, Completion, HookId, HookRun};
-use openproxy_core::vrrp::{Check, CommandLine};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use openproxy_core::vrrp::Check;
+pub use script::run_script;
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 /// How many wishes may wait.
 const QUEUE_MAX: usize = 4_096;
-/// So much of a hook's output is logged; the rest is read and dropped, so that it never blocks.
-const OUTPUT_MAX: usize = 64 << 10;
-const LINE_MAX: usize = 1_024;
 
 #[derive(Debug)]
 enum Job {
@@ -145,59 +142,6 @@ impl ProcessRunner {
     }
 }
 
-/// A child that leads a process group, which is killed with it.
-struct Group {
-    child: Child,
-    /// Its number, which is the group's, too; kept, since the group may outlive its leader.
-    id: Option<Pid>,
-    /// Whether what is left of the group is killed when this is dropped.
-    kills: bool,
-}
-
-impl Group {
-    fn spawn(words: &CommandLine, prepare: impl FnOnce(&mut Command)) -> Result<Self, String> {
-        let (program, arguments) = words.split_first().ok_or("an empty command line")?;
-        let mut command = Command::new(program);
-        command.args(arguments).process_group(0).stdin(Stdio::null());
-        prepare(&mut command);
-        let child = command.spawn().map_err(|error| format!("cannot run {program}: {error}"))?;
-        let id = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        Ok(Self { child, id, kills: true })
-    }
-
-    fn kill(&self) {
-        if let Some(id) = self.id {
-            // It may have ended just now.
-            let _ = killpg(id, Signal::SIGKILL);
-        }
-    }
-
-    /// Waits for the leader, and kills the group when `killed` says so.
-    async fn wait(&mut self, mut killed: oneshot::Receiver<()>) -> Result<(), String> {
-        let status = tokio::select! {
-            biased;
-            status = self.child.wait() => status,
-            _ = &mut killed => {
-                self.kill();
-                self.child.wait().await
-            }
-        };
-        match status {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(status.to_string()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if self.kills {
-            self.kill();
-        }
-    }
-}
-
 async fn run_hook(run: HookRun, killed: oneshot::Receiver<()>) -> Result<(), String> {
     let router = run.router.to_string();
     let vips: Vec<String> = run.vips.iter().map(ToString::to_string).collect();
@@ -212,58 +156,12 @@ async fn run_hook(run: HookRun, killed: oneshot::Receiver<()>) -> Result<(), Str
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
     })?;
-    let name: Arc<str> = run.command.first().map_or("", String::as_str).into();
-    let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
-    // Read beside the wait, not after it: a grandchild may keep the pipes open for ever.
-    let mut readers = JoinSet::new();
-    if let Some(pipe) = stdout {
-        readers.spawn(log_output(router.clone(), Arc::clone(&name), pipe));
-    }
-    if let Some(pipe) = stderr {
-        readers.spawn(log_output(router, name, pipe));
-    }
+    let output = Output::log(&router, &run.command, &mut group);
     let result = group.wait(killed).await;
-    // What has been written by now is still logged.
-    tokio::task::yield_now().await;
-    readers.abort_all();
+    output.finish().await;
     // A hook that ended well may leave a program behind on purpose.
     group.kills = result.is_err();
     result
-}
-
-async fn log_output(router: String, name: Arc<str>, mut pipe: impl AsyncRead + Unpin) {
-    let mut left = OUTPUT_MAX;
-    let mut line = Vec::with_capacity(LINE_MAX);
-    let mut buffer = [0; 4_096];
-    while let Ok(len) = pipe.read(&mut buffer).await {
-        if len == 0 {
-            break;
-        }
-        for byte in buffer.iter().take(len) {
-            if left == 0 {
-                break;
-            }
-            left -= 1;
-            if *byte != b'\n' {
-                line.push(*byte);
-            }
-            if *byte == b'\n' || line.len() == LINE_MAX {
-                log_line(&router, &name, &mut line);
-            }
-            if left == 0 {
-                log_line(&router, &name, &mut line);
-                tracing::warn!("{router}: {name}: more output than {OUTPUT_MAX} bytes is dropped");
-            }
-        }
-    }
-    log_line(&router, &name, &mut line);
-}
-
-fn log_line(router: &str, name: &str, line: &mut Vec<u8>) {
-    if !line.is_empty() {
-        tracing::info!("{router}: {name}: {}", String::from_utf8_lossy(line).escape_debug());
-    }
-    line.clear();
 }
 
 async fn run_check(check: Check, mut cancelled: oneshot::Receiver<()>) -> Result<(), String> {
