@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use openproxy_core::discovery::ShardId;
+
 use crate::lab::LabArgs;
 
 /// Keeps virtual IPs on one healthy node of several, by VRRP.
@@ -40,10 +42,48 @@ pub(crate) struct FileArg {
 pub(crate) enum Command {
     /// Show everything that is wrong with a file, and what would run
     Check(FileArg),
+    /// Show what the running daemon of a file knows of its shards
+    Status(StatusArgs),
+    /// Believe anew whoever says that it is primary of a shard
+    Forget(ForgetArgs),
     /// Take off VIPs that a dead daemon left on this node
     Release(ReleaseArgs),
     /// Run a cluster in network namespaces on this machine, with faults; needs no root
     Lab(Box<LabArgs>),
+}
+
+/// Options of `openproxy status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The file of the daemon.
+    #[command(flatten)]
+    pub(crate) file: FileArg,
+    /// Print JSON, as docs/topology.md describes it
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print a line of JSON for each shard, and one more for each change
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+/// Options of `openproxy forget`.
+#[derive(Debug, Args)]
+pub(crate) struct ForgetArgs {
+    /// The shard, such as my_pool/0
+    #[arg(value_name = "POOL/SHARD", value_parser = shard)]
+    pub(crate) shard: ShardId,
+    /// The file of the daemon.
+    #[command(flatten)]
+    pub(crate) file: FileArg,
+}
+
+fn shard(text: &str) -> Result<ShardId, &'static str> {
+    match text.rsplit_once('/') {
+        Some((pool, shard)) if !pool.is_empty() && !shard.is_empty() => {
+            Ok(ShardId { pool: pool.into(), shard: shard.into() })
+        }
+        Some(_) | None => Err("must be a pool and a shard, such as my_pool/0"),
+    }
 }
 
 /// Options of `openproxy release`.
@@ -64,7 +104,8 @@ Environment:
 
 Exit status:
    0  stopped, every VIP released; for check: the file is good
-   1  stopped by a second signal
+   1  stopped by a second signal; for status: something needs a look
+   2  for status and forget: a shard has no primary, or no daemon answers
   70  a defect
   71  the system refused something essential
   75  another openproxy runs in this network namespace

@@ -149,7 +149,8 @@ fn discovery(
     let shards = shards
         .map(|draft| draft.config(renew_interval, watched.contains(&draft.id), &mut tls))
         .collect();
-    Settings { shards, tls, routers }
+    let vips = drafts.iter().flat_map(|draft| draft.vips.iter().map(|(vip, _)| vip.ip)).collect();
+    Settings { shards, tls, routers, vips }
 }
 
 /// Tells the first syntax error of each line, and keeps only what can be said for sure beside them:

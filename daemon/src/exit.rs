@@ -10,6 +10,10 @@ pub(crate) enum Exit {
     Clean,
     /// Stopped by a second signal, before every VIP was released.
     Cut,
+    /// What was asked for is well but for something.
+    Warning,
+    /// What was asked for isn't well, or nobody answers.
+    Critical,
     /// A defect of the program (`EX_SOFTWARE`).
     Defect,
     /// The system refused something essential (`EX_OSERR`).
@@ -26,7 +30,8 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Clean => 0,
-            Exit::Cut => 1,
+            Exit::Cut | Exit::Warning => 1,
+            Exit::Critical => 2,
             Exit::Defect => 70,
             Exit::System => 71,
             Exit::Busy => 75,

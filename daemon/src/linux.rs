@@ -8,7 +8,7 @@ use openproxy_core::io::Command;
 use openproxy_core::supervisor::Supervisor;
 use openproxy_core::vrrp::RouterConfig;
 use openproxy_io_linux::{self as io_linux, LinuxPlatform, ProcessRunner};
-pub(crate) use openproxy_io_linux::{ProcessHandle, VipLock};
+pub(crate) use openproxy_io_linux::{ProcessHandle, VipLock, local_addresses, now, run_script};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 

@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::MetadataExt as _;
 
+use openproxy_core::discovery;
 use openproxy_core::event::{Event, Level};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
@@ -60,6 +61,16 @@ impl Log {
 
 /// Logs an event of the core.
 pub(crate) fn report(event: &Event) {
+    match event.level() {
+        Level::Debug => tracing::debug!("{event}"),
+        Level::Info => tracing::info!("{event}"),
+        Level::Warn => tracing::warn!("{event}"),
+        Level::Error => tracing::error!("{event}"),
+    }
+}
+
+/// Logs an event of discovery.
+pub(crate) fn report_discovery(event: &discovery::Event) {
     match event.level() {
         Level::Debug => tracing::debug!("{event}"),
         Level::Info => tracing::info!("{event}"),

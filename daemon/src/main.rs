@@ -6,6 +6,7 @@ use clap::Parser as _;
 
 mod check;
 mod cli;
+mod discovery_thread;
 mod exit;
 mod file;
 mod lab;
@@ -16,6 +17,8 @@ mod release;
 mod run;
 mod service;
 mod signals;
+mod status;
+mod topology_script;
 
 use cli::{Cli, Command};
 
@@ -24,6 +27,8 @@ fn main() -> ExitCode {
     match cli.command {
         None => run::run(&cli.file.path).into(),
         Some(Command::Check(file)) => check::run(&file.path).into(),
+        Some(Command::Status(args)) => status::client::run(&args).into(),
+        Some(Command::Forget(args)) => status::client::forget(&args).into(),
         Some(Command::Release(args)) => release::run(&args).into(),
         Some(Command::Lab(args)) => lab::run(*args),
     }

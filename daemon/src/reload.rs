@@ -21,7 +21,7 @@ pub type Read = Result<Vec<u8>, String>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Use this from now on.
-    Apply(Loaded),
+    Apply(Box<Loaded>),
     /// The file is wrong; what runs goes on. Told once for each content.
     Broken(Vec<Diagnostic>),
     /// The file can't be read; what runs goes on. Told once for each reason.
@@ -131,7 +131,7 @@ impl FileWatcher {
                 self.applied_bytes = read.unwrap_or_default();
                 self.applied = next.clone();
                 self.rejected = None;
-                Decision::Apply(next)
+                Decision::Apply(Box::new(next))
             }
             Err(refusal) => {
                 self.rejected = Some(read);

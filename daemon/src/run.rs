@@ -12,16 +12,17 @@ use openproxy_core::vrrp::RouterConfig;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::discovery_thread::Topologies;
 use crate::exit::Exit;
 use crate::file;
 use crate::linux::{self, VipLock};
 use crate::logging::Log;
 use crate::privileges;
-use crate::service::{self, Service, VrrpEnd};
+use crate::service::{self, Outlets, Service, VrrpEnd};
 use crate::signals::Signals;
 
 /// Commands that wait for the virtual routers; more means that their thread hangs.
-const COMMANDS_MAX: usize = 16;
+const COMMANDS_MAX: usize = 1_024;
 /// Reads that hang; more wait.
 const READS_MAX: usize = 4;
 /// How long hooks and reads that are still running may delay the end.
@@ -31,17 +32,21 @@ const END_DELAY_MAX: Duration = Duration::from_secs(1);
 pub(crate) fn run(path: &Path) -> Exit {
     match prepare(path) {
         // The lock is held to the end of the process.
-        Ok((bytes, loaded, _lock)) => serve(path, bytes, loaded),
+        Ok((bytes, loaded, lock)) => serve(path, bytes, loaded, lock.is_some()),
         Err(exit) => exit,
     }
 }
 
 /// All that can be refused before anything runs; the reason goes to standard error as it is.
-pub(crate) fn prepare(path: &Path) -> Result<(Vec<u8>, Loaded, VipLock), Exit> {
+/// Without virtual routers, nothing but the file is needed.
+pub(crate) fn prepare(path: &Path) -> Result<(Vec<u8>, Loaded, Option<VipLock>), Exit> {
     let (bytes, loaded) = file::load(path).map_err(|found| {
         found.iter().for_each(complain);
         Exit::Config
     })?;
+    if loaded.routers.is_empty() {
+        return Ok((bytes, loaded, None));
+    }
     let missing = linux::missing_capabilities();
     if !missing.is_empty() {
         let binary = std::env::current_exe().unwrap_or_else(|_| "openproxy".into());
@@ -52,7 +57,7 @@ pub(crate) fn prepare(path: &Path) -> Result<(Vec<u8>, Loaded, VipLock), Exit> {
         complain(format_args!("openproxy: {reason}"));
         exit
     })?;
-    Ok((bytes, loaded, lock))
+    Ok((bytes, loaded, Some(lock)))
 }
 
 /// Says on standard error why nothing runs.
@@ -61,7 +66,7 @@ pub(crate) fn complain(reason: impl Display) {
     let _ = writeln!(io::stderr(), "{reason}");
 }
 
-fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded) -> Exit {
+fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, may_route: bool) -> Exit {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(READS_MAX)
@@ -93,8 +98,18 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded) -> Exit {
                 return Exit::System;
             }
         };
-        let service = Service::new(path.to_owned(), bytes, loaded, to_vrrp, log);
-        service.run(signals, vrrp).await
+        let discovery = Topologies::start(loaded.discovery.clone(), to_vrrp.clone());
+        let (topologies, discovery) = match discovery {
+            Ok(started) => started,
+            Err(error) => {
+                tracing::error!("the thread of discovery can't start: {error}");
+                return Exit::System;
+            }
+        };
+        let outlets = Outlets::open(topologies, &loaded);
+        let service =
+            Service::new(path.to_owned(), bytes, loaded, to_vrrp, outlets, may_route, log);
+        service.run(signals, vrrp, discovery).await
     });
     runtime.shutdown_timeout(END_DELAY_MAX);
     exit

@@ -7,17 +7,46 @@ use openproxy::config::{Diagnostic, Loaded, Severity};
 use openproxy::reload::{Decision, FileWatcher, Read};
 use openproxy_core::io::Command;
 use openproxy_core::time::Instant;
-use tokio::sync::{mpsc, oneshot};
+use openproxy_core::vrrp::CommandLine;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::discovery_thread::Topologies;
 use crate::exit::Exit;
 use crate::file;
 use crate::logging::Log;
 use crate::signals::{Signals, Wish};
+use crate::status::StatusServer;
+use crate::topology_script;
 
 /// How the thread of the virtual routers ended: well, or with this reason. That it ended without
 /// saying so means a panic.
 pub(crate) type VrrpEnd = Result<(), String>;
+
+/// Discovery, and where its topologies go.
+#[derive(Debug)]
+pub(crate) struct Outlets {
+    topologies: Topologies,
+    status: StatusServer,
+    script: watch::Sender<Option<CommandLine>>,
+}
+
+impl Outlets {
+    /// Opens those of a file; needs a runtime.
+    pub(crate) fn open(topologies: Topologies, loaded: &Loaded) -> Self {
+        let mut status = StatusServer::new(topologies.clone());
+        status.apply(&loaded.status);
+        let (script, scripts) = watch::channel(loaded.topology_script.clone());
+        tokio::spawn(topology_script::run(topologies.clone(), scripts));
+        Self { topologies, status, script }
+    }
+
+    fn apply(&mut self, loaded: &Loaded) {
+        self.topologies.reconfigure(loaded.discovery.clone());
+        self.status.apply(&loaded.status);
+        self.script.send_replace(loaded.topology_script.clone());
+    }
+}
 
 /// Watches over signals, the file and the virtual routers.
 #[derive(Debug)]
@@ -27,6 +56,9 @@ pub(crate) struct Service {
     /// When [`Instant::ZERO`] of the watcher's clock was.
     start: tokio::time::Instant,
     commands: mpsc::Sender<Command>,
+    outlets: Outlets,
+    /// Whether this process may run virtual routers: it holds their lock.
+    may_route: bool,
     log: Log,
     reading: Option<JoinHandle<Read>>,
     is_stopping: bool,
@@ -39,6 +71,8 @@ impl Service {
         bytes: Vec<u8>,
         loaded: Loaded,
         commands: mpsc::Sender<Command>,
+        outlets: Outlets,
+        may_route: bool,
         log: Log,
     ) -> Self {
         let shown = path.display().to_string();
@@ -47,6 +81,8 @@ impl Service {
             watcher: FileWatcher::new(shown, bytes, loaded, Instant::ZERO),
             start: tokio::time::Instant::now(),
             commands,
+            outlets,
+            may_route,
             log,
             reading: None,
             is_stopping: false,
@@ -58,12 +94,19 @@ impl Service {
         mut self,
         mut signals: Signals,
         mut vrrp: oneshot::Receiver<VrrpEnd>,
+        mut discovery: oneshot::Receiver<()>,
     ) -> Exit {
+        let mut is_discovering = true;
         loop {
             let read_at = self.start + self.watcher.poll_timeout().since(Instant::ZERO);
             tokio::select! {
                 biased;
                 end = &mut vrrp => return self.ended(end),
+                _ = &mut discovery, if is_discovering => {
+                    is_discovering = false;
+                    // The VIPs are safer with us than with nobody.
+                    tracing::error!("the thread of discovery has panicked; no roles until a restart");
+                }
                 wish = signals.next() => match wish {
                     Wish::Stop if self.is_stopping => {
                         tracing::warn!("stopping at once, before all VIPs are released");
@@ -141,9 +184,22 @@ impl Service {
             Some(Decision::Apply(loaded)) => {
                 tell(&loaded.notes);
                 tracing::info!("{shown} has changed");
-                self.send(Command::Reload(loaded.routers));
+                self.apply(*loaded);
             }
         }
+    }
+
+    fn apply(&mut self, mut loaded: Loaded) {
+        if !self.may_route && !loaded.routers.is_empty() {
+            tracing::error!(
+                "virtual routers run after a restart only: there was none when this process began"
+            );
+            loaded.routers.clear();
+            loaded.discovery.routers.clear();
+        }
+        // Before discovery, whose weights are for routers that are there.
+        self.send(Command::Reload(std::mem::take(&mut loaded.routers)));
+        self.outlets.apply(&loaded);
     }
 
     fn send(&self, command: Command) {

@@ -2,16 +2,22 @@
 //!
 //! `docs/topology.md` describes every field; a test holds the two together.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use openproxy_core::discovery::{
     Address, KeptWhy, Named, NoneWhy, Primary, Replica, ReplicaKind, Rule, ShardId, Topology,
 };
 use openproxy_core::time::Instant;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::driver::{EndpointState, Snapshot};
 
+/// One of a few words that stay the same.
+pub type Word = Cow<'static, str>;
+
 /// All shards, and the APIs that were asked.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Document {
     /// Every shard, in order of their names.
     pub shards: Vec<ShardObject>,
@@ -20,7 +26,7 @@ pub struct Document {
 }
 
 /// One shard.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own in the JSON")]
 pub struct ShardObject {
     /// The pool's name.
@@ -48,7 +54,7 @@ pub struct ShardObject {
 }
 
 /// A host and a port.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct AddressObject {
     /// The host, IPv6 without brackets.
     pub host: String,
@@ -57,10 +63,10 @@ pub struct AddressObject {
 }
 
 /// A primary, or why none is named.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct PrimaryObject {
     /// `confirmed`, `kept`, `hearsay` or `none`.
-    pub status: &'static str,
+    pub status: Word,
     /// Its name in Patroni.
     pub name: Option<String>,
     /// Where its PostgreSQL listens; null if none is named.
@@ -69,19 +75,19 @@ pub struct PrimaryObject {
     /// Its timeline.
     pub timeline: Option<u64>,
     /// `own_word`, `leader_key` or `file`; null if none is named.
-    pub rule: Option<&'static str>,
+    pub rule: Option<Word>,
     /// Whose answer it goes by: a URL; null for the file's word.
     pub source: Option<String>,
     /// How old that answer is, in milliseconds from its question; null for the file's word.
     pub age_ms: Option<u64>,
     /// Why it is kept, or none is named: a word that stays the same.
-    pub why: Option<&'static str>,
+    pub why: Option<Word>,
     /// All of that in words for people.
     pub reason: String,
 }
 
 /// A host and a port, if there is one.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct OptionalAddress {
     /// The host.
     pub host: Option<String>,
@@ -90,7 +96,7 @@ pub struct OptionalAddress {
 }
 
 /// A server that isn't the primary.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ReplicaObject {
     /// Its name in Patroni.
     pub name: Option<String>,
@@ -98,7 +104,7 @@ pub struct ReplicaObject {
     #[serde(flatten)]
     pub address: AddressObject,
     /// `async`, `sync`, `quorum`, `standby_leader` or `other`.
-    pub kind: &'static str,
+    pub kind: Word,
     /// What its own Patroni says of its state; null if that is silent.
     pub state: Option<String>,
     /// Bytes of log that it has still to replay, if known.
@@ -112,7 +118,7 @@ pub struct ReplicaObject {
 }
 
 /// A REST API, and how it answers.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct EndpointObject {
     /// Its URL.
     pub url: String,
@@ -121,7 +127,7 @@ pub struct EndpointObject {
     /// How many of its answers could be read.
     pub answers: u64,
     /// How many failed, by kind.
-    pub failures: std::collections::BTreeMap<String, u64>,
+    pub failures: BTreeMap<String, u64>,
     /// How it fails now; null if it doesn't.
     pub failure: Option<String>,
 }
@@ -168,14 +174,14 @@ impl PrimaryObject {
             }
             Primary::Hearsay(named) => Self::named("hearsay", named, None, reason, now),
             Primary::None(why) => Self {
-                status: "none",
+                status: "none".into(),
                 name: None,
                 address: OptionalAddress::default(),
                 timeline: None,
                 rule: None,
                 source: None,
                 age_ms: None,
-                why: Some(none_word(why)),
+                why: Some(none_word(why).into()),
                 reason,
             },
         }
@@ -192,14 +198,14 @@ impl PrimaryObject {
         let AddressObject { host, port } = AddressObject::new(&named.address);
         let age = now.since(evidence.at).as_millis();
         Self {
-            status,
+            status: status.into(),
             name: named.name.as_deref().map(str::to_owned),
             address: OptionalAddress { host: Some(host), port: Some(port) },
             timeline: evidence.timeline.map(|timeline| timeline.0.into()),
-            rule: Some(rule_word(evidence.rule)),
+            rule: Some(rule_word(evidence.rule).into()),
             source: evidence.source.as_ref().map(ToString::to_string),
             age_ms: evidence.source.as_ref().and_then(|_| u64::try_from(age).ok()),
-            why,
+            why: why.map(Word::from),
             reason,
         }
     }
@@ -255,7 +261,8 @@ impl ReplicaObject {
                 ReplicaKind::Quorum => "quorum",
                 ReplicaKind::StandbyLeader => "standby_leader",
                 ReplicaKind::Other => "other",
-            },
+            }
+            .into(),
             state: replica.state.as_ref().map(|state| state.as_word().to_owned()),
             lag_bytes: replica.lag_bytes,
             no_load_balance: replica.no_load_balance,

@@ -3,9 +3,10 @@
 //! Everything runs on one task: questions and probes are futures that it polls, so that what it
 //! drops is over, and nothing needs to be locked. Only lookups of names leave it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -13,10 +14,10 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use hyper::body::Bytes;
 use openproxy_core::discovery::{
-    Address, AskFailure, AskPath, Counters, Discovery, EndpointKey, Event, Output, ProbeFailure,
-    Scheme, ShardConfig, ShardId, Ticket, TlsId, Topology,
+    Address, AskFailure, AskPath, Counters, Discovery, EndpointKey, Event, Host, Output,
+    ProbeFailure, Scheme, ShardConfig, ShardId, Ticket, TlsId, Topology,
 };
-use openproxy_core::time::Instant;
+use openproxy_core::time::{Duration, Instant};
 use openproxy_core::vrrp::RouterKey;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep_until, timeout_at};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub tls: Vec<TlsSettings>,
     /// The virtual routers that follow a primary.
     pub routers: Vec<TrackedRouter>,
+    /// Addresses that move between nodes: a primary there runs on no node of its own.
+    pub vips: BTreeSet<IpAddr>,
 }
 
 /// What others ask of a running discovery.
@@ -92,7 +95,7 @@ enum Done {
     Asked(Ticket, EndpointKey, Result<Bytes, AskError>),
     Unaskable(Ticket, AskFailure),
     Probed(Ticket, Result<(), ProbeFailure>),
-    Resolved(openproxy_core::discovery::Host, io::Result<Vec<std::net::SocketAddr>>),
+    Resolved(Host, io::Result<Vec<SocketAddr>>),
 }
 
 type Running = FuturesUnordered<Pin<Box<dyn Future<Output = Done>>>>;
@@ -208,7 +211,7 @@ where
         self.discovery.reconfigure(&settings.shards, now);
         let keys: Vec<_> = self.discovery.endpoints().map(|(key, _, _)| key.clone()).collect();
         self.failures.retain(|key, _| keys.binary_search(key).is_ok());
-        for (router, weight) in self.tracking.reconfigure(settings.routers) {
+        for (router, weight) in self.tracking.reconfigure(settings.routers, settings.vips) {
             (self.publish)(News::Weight(router, weight));
         }
     }
@@ -268,13 +271,7 @@ where
         }
     }
 
-    fn ask(
-        &mut self,
-        ticket: Ticket,
-        key: EndpointKey,
-        path: AskPath,
-        left: openproxy_core::time::Duration,
-    ) {
+    fn ask(&mut self, ticket: Ticket, key: EndpointKey, path: AskPath, left: Duration) {
         let deadline = tokio::time::Instant::now() + left;
         let client = self.clients.get(key.scheme).map(Rc::clone);
         let host = key.address.host.as_str().parse::<http::Host>();
@@ -302,7 +299,7 @@ where
         }));
     }
 
-    fn probe(&mut self, ticket: Ticket, address: &Address, left: openproxy_core::time::Duration) {
+    fn probe(&mut self, ticket: Ticket, address: &Address, left: Duration) {
         let deadline = tokio::time::Instant::now() + left;
         let dial = self.dial.clone();
         let (host, port) = (address.host.clone(), address.port);
@@ -336,7 +333,7 @@ where
 /// Connects to one of a host's addresses, and closes at once.
 async fn connect<D: Dial>(dial: &D, host: &str, port: u16) -> io::Result<()> {
     let addresses = match host.parse() {
-        Ok(ip) => vec![std::net::SocketAddr::new(ip, port)],
+        Ok(ip) => vec![SocketAddr::new(ip, port)],
         Err(_) => dial.resolve(host, port).await?,
     };
     let mut result = Err(io::ErrorKind::NotFound.into());

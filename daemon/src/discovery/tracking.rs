@@ -38,6 +38,7 @@ pub(super) struct Tracking<L> {
     local: L,
     routers: Vec<Follower>,
     names: BTreeMap<Host, Name>,
+    vips: BTreeSet<IpAddr>,
     /// A probe has ended since the last look.
     has_probed: bool,
 }
@@ -62,12 +63,23 @@ struct Name {
 
 impl<L: LocalHosts> Tracking<L> {
     pub(super) fn new(local: L) -> Self {
-        Self { local, routers: Vec::new(), names: BTreeMap::new(), has_probed: false }
+        Self {
+            local,
+            routers: Vec::new(),
+            names: BTreeMap::new(),
+            vips: BTreeSet::new(),
+            has_probed: false,
+        }
     }
 
     /// Follows for exactly these routers; one that stays the same goes on undisturbed. All weights
     /// that hold now, those of routers that no longer follow among them: nothing.
-    pub(super) fn reconfigure(&mut self, routers: Vec<TrackedRouter>) -> Vec<(RouterKey, i32)> {
+    pub(super) fn reconfigure(
+        &mut self,
+        routers: Vec<TrackedRouter>,
+        vips: BTreeSet<IpAddr>,
+    ) -> Vec<(RouterKey, i32)> {
+        self.vips = vips;
         let mut old = std::mem::take(&mut self.routers);
         for router in routers {
             let follower = match old.iter().position(|follower| follower.router == router) {
@@ -113,14 +125,14 @@ impl<L: LocalHosts> Tracking<L> {
                 continue;
             }
             follower.looked_at = basis;
-            let (names, local) = (&self.names, &self.local);
+            let (names, local, vips) = (&self.names, &self.local, &self.vips);
             let known = shards.iter().filter(|(topology, _)| {
                 let named = topology.primary.confirmed();
                 named.is_some_and(|named| addresses(names, &named.address.host).is_some())
             });
             let look = follower.router.track.look(known.copied(), |host| {
                 let addresses = addresses(names, host).unwrap_or_default();
-                addresses.into_iter().any(|ip| local.is_local(ip))
+                addresses.into_iter().any(|ip| !vips.contains(&ip) && local.is_local(ip))
             });
             if follower.coupling.take(look) {
                 weights.push((follower.router.key.clone(), follower.coupling.weight()));

@@ -1,0 +1,160 @@
+//! The thread of discovery: everything between Patroni and what the rest of the daemon makes of it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use openproxy::discovery::document::ShardObject;
+use openproxy::discovery::driver::{self, News, Request, Settings, Snapshot};
+use openproxy::discovery::http::{LOOKUPS_MAX, TcpDialer, TlsNews};
+use openproxy::discovery::tracking::LocalHosts;
+use openproxy_core::discovery::ShardId;
+use openproxy_core::io::Command;
+use openproxy_core::time::Instant;
+use openproxy_core::vrrp::RouterKey;
+use tokio::runtime::Builder;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::linux;
+use crate::logging;
+
+/// Requests that wait for the thread.
+const REQUESTS_MAX: usize = 256;
+/// Changes that a consumer may be behind before it has to look anew.
+const CHANGES_MAX: usize = 1_024;
+/// Lookups of names, and a few reads of certificate files.
+const BLOCKING_MAX: usize = LOOKUPS_MAX + 8;
+/// How long the addresses of this node are believed.
+const LOCAL_FRESH_FOR: Duration = Duration::from_secs(1);
+
+/// The way to discovery, for whoever asks, and whoever follows.
+#[derive(Clone, Debug)]
+pub(crate) struct Topologies {
+    requests: mpsc::Sender<Request>,
+    changes: broadcast::Sender<Arc<ShardObject>>,
+}
+
+/// The thread of discovery has ended: a defect, which the log tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("discovery has ended")]
+pub(crate) struct Ended;
+
+impl Topologies {
+    /// Starts the thread. The receiver gets nothing, and ends with the thread.
+    pub(crate) fn start(
+        settings: Settings,
+        to_vrrp: mpsc::Sender<Command>,
+    ) -> io::Result<(Self, oneshot::Receiver<()>)> {
+        let (requests, asked) = mpsc::channel(REQUESTS_MAX);
+        let (changes, _) = broadcast::channel(CHANGES_MAX);
+        let topologies = Self { requests, changes: changes.clone() };
+        let (running, ended) = oneshot::channel();
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_MAX)
+            .thread_name("lookup")
+            .build()?;
+        thread::Builder::new().name("discovery".to_owned()).spawn(move || {
+            // Dropped with the thread, however that ends.
+            let _running = running;
+            let mut publisher = Publisher { changes, to_vrrp, weights: BTreeMap::new() };
+            let publish = |news: News<'_>| publisher.publish(news);
+            let (dial, local) = (TcpDialer::default(), LocalAddresses::default());
+            runtime.block_on(driver::run(settings, dial, linux::now, local, asked, publish));
+            // A lookup that hangs holds nobody up.
+            runtime.shutdown_background();
+        })?;
+        Ok((topologies, ended))
+    }
+
+    /// Discovers something else from now on.
+    pub(crate) fn reconfigure(&self, settings: Settings) {
+        if self.requests.try_send(Request::Reconfigure(settings)).is_err() {
+            tracing::error!("discovery takes no requests: its thread has ended or hangs");
+        }
+    }
+
+    /// Every change from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<ShardObject>> {
+        self.changes.subscribe()
+    }
+
+    /// All that is known now.
+    pub(crate) async fn look(&self) -> Result<Snapshot, Ended> {
+        let (answer, snapshot) = oneshot::channel();
+        self.requests.send(Request::Look(answer)).await.map_err(|_| Ended)?;
+        snapshot.await.map_err(|_| Ended)
+    }
+
+    /// Believes anew whoever says that it is primary; whether there was anything to forget.
+    pub(crate) async fn forget(&self, shard: ShardId) -> Result<bool, Ended> {
+        let (answer, forgotten) = oneshot::channel();
+        self.requests.send(Request::Forget(shard, answer)).await.map_err(|_| Ended)?;
+        forgotten.await.map_err(|_| Ended)
+    }
+}
+
+/// Hands on what discovery tells, without ever waiting.
+struct Publisher {
+    changes: broadcast::Sender<Arc<ShardObject>>,
+    to_vrrp: mpsc::Sender<Command>,
+    /// Weights that the virtual routers haven't taken yet.
+    weights: BTreeMap<RouterKey, i32>,
+}
+
+impl Publisher {
+    fn publish(&mut self, news: News<'_>) {
+        match news {
+            News::Event(event) => logging::report_discovery(event),
+            News::Topology(id, topology, now) => {
+                // Nobody may listen at the moment.
+                let _ = self.changes.send(Arc::new(ShardObject::new(id, topology, now)));
+            }
+            News::Weight(router, weight) => {
+                self.weights.insert(router, weight);
+            }
+            News::Tls(TlsNews::Reloaded) => {
+                tracing::info!("certificate files have changed; the new ones are used");
+            }
+            News::Tls(TlsNews::Kept(error)) => tracing::error!(
+                "certificate files have changed and can't be used; the last good ones go on: {error}"
+            ),
+            News::TlsUnusable(error) => {
+                tracing::error!("Patroni can't be asked over TLS: {error}");
+            }
+        }
+        self.hand_on_weights();
+    }
+
+    /// What doesn't fit now is sent with the next news: the last weight of a router counts.
+    fn hand_on_weights(&mut self) {
+        while let Some((router, weight)) = self.weights.pop_first() {
+            match self.to_vrrp.try_send(Command::Weigh(router.clone(), weight)) {
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+                Err(mpsc::error::TrySendError::Full(_)) => {
+                    self.weights.insert(router, weight);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The addresses of this node, asked of the kernel once in a while.
+#[derive(Debug, Default)]
+struct LocalAddresses(RefCell<Option<(Instant, Vec<IpAddr>)>>);
+
+impl LocalHosts for LocalAddresses {
+    fn is_local(&self, ip: IpAddr) -> bool {
+        let now = linux::now();
+        let mut known = self.0.borrow_mut();
+        if known.as_ref().is_none_or(|(asked_at, _)| *asked_at + LOCAL_FRESH_FOR <= now) {
+            *known = Some((now, linux::local_addresses()));
+        }
+        known.as_ref().is_some_and(|(_, addresses)| addresses.contains(&ip))
+    }
+}

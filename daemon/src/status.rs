@@ -1,0 +1,7 @@
+//! What a running daemon tells of itself, and `openproxy status`, which asks it.
+
+pub(crate) mod client;
+mod server;
+mod table;
+
+pub(crate) use server::StatusServer;

@@ -1,0 +1,116 @@
+//! `openproxy status` and `openproxy forget`: asking a running daemon.
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use openproxy::discovery::document::Document;
+use tokio::net::UnixStream;
+use tokio::runtime::Builder;
+
+use super::table;
+use crate::cli::{ForgetArgs, StatusArgs};
+use crate::exit::Exit;
+use crate::file;
+use crate::run::complain;
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Shows what the daemon of a file knows.
+pub(crate) fn run(args: &StatusArgs) -> Exit {
+    ask(&args.file.path, async |socket| {
+        let path = if args.watch { "/topology?watch" } else { "/topology" };
+        let mut response = get(socket, Method::GET, path).await?;
+        if response.status() != StatusCode::OK {
+            return Err(text(response).await?.into());
+        }
+        if args.watch {
+            while let Some(frame) = response.frame().await {
+                if let Ok(line) = frame?.into_data() {
+                    print(&line)?;
+                }
+            }
+            return Err("the daemon has ended".into());
+        }
+        let body = response.into_body().collect().await?.to_bytes();
+        let document: Document = serde_json::from_slice(&body)?;
+        if args.json {
+            print(&body)?;
+        } else {
+            print(table::render(&document).as_bytes())?;
+        }
+        Ok(match table::severity(&document) {
+            0 => Exit::Clean,
+            1 => Exit::Warning,
+            _ => Exit::Critical,
+        })
+    })
+}
+
+/// Has the daemon of a file believe anew whoever says that it is primary of a shard.
+pub(crate) fn forget(args: &ForgetArgs) -> Exit {
+    ask(&args.file.path, async |socket| {
+        let encode = |text: &str| {
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+                .to_string()
+        };
+        let path = format!("/forget/{}/{}", encode(&args.shard.pool), encode(&args.shard.shard));
+        let response = get(socket, Method::POST, &path).await?;
+        if response.status() != StatusCode::OK {
+            return Err(text(response).await?.into());
+        }
+        print(text(response).await?.as_bytes())?;
+        print(b"\n")?;
+        Ok(Exit::Clean)
+    })
+}
+
+/// Asks at the socket that a file names.
+fn ask(path: &Path, question: impl AsyncFnOnce(&Path) -> Result<Exit, Failure>) -> Exit {
+    let loaded = match file::load(path) {
+        Ok((_, loaded)) => loaded,
+        Err(found) => {
+            found.iter().for_each(complain);
+            return Exit::Config;
+        }
+    };
+    let socket = &loaded.status.socket;
+    let answered = Builder::new_current_thread().enable_all().build().map_err(Failure::from);
+    let answered = answered.and_then(|runtime| runtime.block_on(question(socket)));
+    answered.unwrap_or_else(|error| {
+        complain(format_args!("openproxy: {}: {error}", socket.display()));
+        Exit::Critical
+    })
+}
+
+async fn get(socket: &Path, method: Method, path: &str) -> Result<Response<Incoming>, Failure> {
+    let stream = UnixStream::connect(socket).await.map_err(|error| {
+        let is_nobody = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
+        if is_nobody.contains(&error.kind()) {
+            format!("no daemon runs with this file ({error})")
+        } else {
+            error.to_string()
+        }
+    })?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let request = Request::builder().method(method).uri(path).header("host", "openproxy");
+    Ok(sender.send_request(request.body(Empty::<Bytes>::new())?).await?)
+}
+
+/// The text of an answer, without its last line break.
+async fn text(response: Response<Incoming>) -> Result<String, Failure> {
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok(String::from_utf8_lossy(&body).trim_end().to_owned())
+}
+
+fn print(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(bytes)?;
+    stdout.flush()
+}
