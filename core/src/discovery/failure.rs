@@ -101,6 +101,12 @@ impl Counters {
         }
     }
 
+    /// How many answers weren't what was asked for.
+    #[must_use]
+    pub fn bad_answers(&self) -> u64 {
+        self.failures(&AskFailure::BadAnswer(AnswerError::NotAnObject))
+    }
+
     /// How many requests failed like this one.
     #[must_use]
     pub fn failures(&self, like: &AskFailure) -> u64 {

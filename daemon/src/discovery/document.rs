@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use openproxy_core::discovery::{
-    Address, KeptWhy, Named, NoneWhy, Primary, Replica, ReplicaKind, Rule, ShardId, Topology,
+    Address, AskFailure, KeptWhy, Named, NoneWhy, Primary, Replica, ReplicaKind, Rule, ShardId,
+    Topology,
 };
 use openproxy_core::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -274,11 +275,19 @@ impl ReplicaObject {
 
 impl EndpointObject {
     fn new(state: &EndpointState) -> Self {
-        let failures = state.failures.iter().map(|(kind, count)| ((*kind).to_owned(), *count));
+        // What the client couldn't read, and what it could and the core couldn't.
+        let counters = &state.counters;
+        let by_core = [
+            ("bad_answer", counters.bad_answers()),
+            ("says_nothing", counters.failures(&AskFailure::SaysNothing)),
+        ];
+        let by_client = state.failures.iter().map(|(kind, count)| (*kind, *count));
+        let failures = by_client.chain(by_core.into_iter().filter(|(_, count)| *count > 0));
+        let failures = failures.map(|(kind, count)| (kind.to_owned(), count));
         Self {
             url: state.key.to_string(),
-            asked: state.counters.asked,
-            answers: state.counters.answers,
+            asked: counters.asked,
+            answers: counters.answers,
             failures: failures.collect(),
             failure: state.failure.as_ref().map(ToString::to_string),
         }

@@ -1,0 +1,17 @@
+//! The daemon between Patroni APIs that are played by the test, and those who ask it for roles.
+//!
+//! No privilege is needed: there is no virtual router in these files.
+
+#[path = "discovery/bad_input.rs"]
+mod bad_input;
+#[path = "http/certificates.rs"]
+#[allow(dead_code, reason = "shared with the tests of the client")]
+mod certificates;
+#[path = "discovery/daemon.rs"]
+mod daemon;
+#[path = "discovery/harmless.rs"]
+mod harmless;
+#[path = "discovery/patroni.rs"]
+mod patroni;
+#[path = "discovery/publishing.rs"]
+mod publishing;
