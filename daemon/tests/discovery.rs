@@ -15,3 +15,5 @@ mod harmless;
 mod patroni;
 #[path = "discovery/publishing.rs"]
 mod publishing;
+#[path = "discovery/scale.rs"]
+mod scale;

@@ -200,7 +200,7 @@ fn read_path(stream: &mut impl std::io::Read) -> Option<String> {
     head.split(' ').nth(1).map(str::to_owned)
 }
 
-fn own(place: usize, is_primary: bool, timeline: u32) -> String {
+pub(crate) fn own(place: usize, is_primary: bool, timeline: u32) -> String {
     let (role, xlog) = if is_primary {
         ("primary", "{\"location\": 1000}")
     } else {
@@ -215,7 +215,7 @@ fn own(place: usize, is_primary: bool, timeline: u32) -> String {
     )
 }
 
-fn all(primary: Option<usize>, timeline: u32) -> String {
+pub(crate) fn all(primary: Option<usize>, timeline: u32) -> String {
     let members = (0..3).map(|place| {
         let (role, state) =
             if primary == Some(place) { ("leader", "running") } else { ("replica", "streaming") };
