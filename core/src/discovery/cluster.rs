@@ -118,6 +118,8 @@ pub(super) struct Cluster {
     pub(super) view_hangs: u32,
     pub(super) last_fact: Instant,
     pub(super) haste: bool,
+    /// The endpoint of a primary that says so itself, if nothing is suspected.
+    pub(super) sound: Option<EndpointIx>,
     /// As they stand in the list of due times.
     pub(super) review_at: Instant,
     pub(super) probe_at: Instant,
@@ -169,6 +171,7 @@ impl Cluster {
             view_hangs: 0,
             last_fact: now,
             haste: false,
+            sound: None,
             review_at: Instant::MAX,
             probe_at: Instant::MAX,
             eligible: BTreeMap::new(),
@@ -233,7 +236,7 @@ impl Cluster {
         if mutated!(EvidenceNeverAges) {
             return Duration::from_secs(3600);
         }
-        let every = if self.haste { HASTE_EVERY } else { ASK_EVERY };
+        let every = if self.haste { HASTE_EVERY } else { endpoint.pace.speed.every() };
         // One request that hung keeps its endpoint from being asked for as long again.
         let every = if endpoint.slots.has_hung_once() { endpoint.timeout } else { every };
         every * 2 + endpoint.timeout

@@ -6,7 +6,7 @@ use super::cluster::Cluster;
 use super::config::{Address, EndpointKey, FileRole, PatroniConfig, Server, ShardConfig, ShardId};
 use super::endpoint::{Endpoint, EndpointIx};
 use super::seats::Seat;
-use super::slots::{Pace, spread};
+use super::slots::{Pace, Speed, spread};
 use super::topology::{Evidence, Named, NoneWhy, Primary, Replica, ReplicaKind, Rule, Topology};
 use super::{Discovery, Home, Job, Output};
 use crate::time::{Duration, Instant};
@@ -172,7 +172,7 @@ impl Discovery {
             return ix;
         }
         let ix = self.endpoints.len();
-        let pace = Pace { haste: false, phase: spread(ix) };
+        let pace = Pace { speed: Speed::Calm, phase: spread(ix) };
         let endpoint = Endpoint::new(key.clone(), timeout, pace, first.max(now));
         self.endpoints.push(Some(Box::new(endpoint)));
         self.places.insert(key, ix);

@@ -4,16 +4,23 @@ use std::sync::Arc;
 
 use super::answer::{SystemIdentifier, Timeline};
 use super::cluster::{Cluster, Endpoints, KeyStreak, LEARNT_MAX, get};
-use super::config::{Address, EndpointKey};
+use super::config::{ASK_EVERY, Address, EndpointKey};
 use super::endpoint::{Endpoint, EndpointIx};
 use super::event::{Event, EventKind, Subject};
 use super::seats::{Seat, address_of, learnt_endpoint};
-use super::slots::{Pace, spread};
+use super::slots::{Pace, Speed, spread};
 use super::suspicion::HASTE_FOR;
 use super::topology::{NoneWhy, Primary, Rule, Topology};
 use super::{Discovery, Job, Output, Ticket};
 use crate::time::{Duration, Instant};
 
+/// Every primary is asked this much less often for each endpoint that there is: 300 of them, once
+/// a second.
+const PRIMARY_SHARE: Duration = Duration::from_micros(3_333);
+/// Between a primary's last word and its successor's first write lies a second and a half.
+const PRIMARY_EVERY_MAX: Duration = Duration::from_secs(1);
+/// Likewise for replicas: 300 endpoints, every five seconds.
+const REPLICA_SHARE: Duration = Duration::from_micros(16_667);
 /// A member that no `/cluster` lists is asked for so long.
 const UNLISTED_FOR: Duration = Duration::from_secs(60);
 
@@ -42,7 +49,9 @@ impl Discovery {
         if changed {
             self.ready.extend(cluster.shards.iter().cloned().map(Output::TopologyChanged));
         }
-        let turned = std::mem::replace(&mut cluster.haste, haste) != haste;
+        let sound = cluster.sound_primary();
+        let turned = std::mem::replace(&mut cluster.haste, haste) != haste
+            || std::mem::replace(&mut cluster.sound, sound) != sound;
         self.clusters[place] = Some(cluster);
         if turned || haste {
             self.set_paces(place, now);
@@ -89,19 +98,47 @@ impl Discovery {
         for ix in seats {
             let rank = answering.iter().position(|other| *other == ix);
             let even = rank.and_then(|rank| u16::try_from(rank * 0x1_0000 / answering.len()).ok());
-            let hasty = get(&self.endpoints, ix).and_then(|endpoint| {
-                let mut clusters = endpoint.clusters.iter();
-                clusters.find(|other| self.cluster(**other).is_some_and(|c| c.haste)).copied()
-            });
-            let Some(endpoint) = self.endpoint_mut(ix) else { continue };
-            let phase = match hasty {
-                Some(first) if first == place => even.unwrap_or_else(|| spread(ix)),
+            let hasty = self.clusters_of(ix).find(|(_, cluster)| cluster.haste);
+            let pace = match hasty.map(|(first, _)| first) {
+                Some(first) if first == place => {
+                    Pace { speed: Speed::Haste, phase: even.unwrap_or_else(|| spread(ix)) }
+                }
                 Some(_) => continue,
-                None => spread(ix),
+                None => Pace { speed: self.speed_at_rest(ix), phase: spread(ix) },
             };
-            endpoint.set_pace(now, Pace { haste: hasty.is_some(), phase });
+            let Some(endpoint) = self.endpoint_mut(ix) else { continue };
+            endpoint.set_pace(now, pace);
             self.relist(ix);
         }
+    }
+
+    /// How often an endpoint is asked while nothing is suspected. The more there are, the less a
+    /// replica of a cluster has to say that is sound; its primary would say first that it isn't.
+    fn speed_at_rest(&self, ix: EndpointIx) -> Speed {
+        let count = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        let mut clusters = self.clusters_of(ix).map(|(_, cluster)| cluster);
+        let is_sound = |cluster: &Cluster| cluster.sound.is_some();
+        let is_primary = |cluster: &Cluster| cluster.sound == Some(ix);
+        if clusters.all(is_sound) {
+            let mut clusters = self.clusters_of(ix).map(|(_, cluster)| cluster);
+            let renew = self.clusters_of(ix).map(|(_, cluster)| cluster.renew).min();
+            let every = if clusters.any(is_primary) {
+                (PRIMARY_SHARE * count).min(PRIMARY_EVERY_MAX)
+            } else {
+                (REPLICA_SHARE * count).min(renew.unwrap_or(ASK_EVERY))
+            };
+            if every > ASK_EVERY {
+                return Speed::Sparse(every);
+            }
+        }
+        Speed::Calm
+    }
+
+    /// The clusters that an endpoint is part of.
+    fn clusters_of(&self, ix: EndpointIx) -> impl Iterator<Item = (usize, &Cluster)> {
+        let places = get(&self.endpoints, ix).map(|endpoint| &endpoint.clusters);
+        let places = places.into_iter().flatten();
+        places.filter_map(|place| Some((*place, self.cluster(*place)?)))
     }
 
     /// Finds members that aren't in the file, and drops those that are listed no longer.
@@ -138,6 +175,13 @@ impl Cluster {
     pub(super) fn event(&self, kind: EventKind) -> Event {
         let shards: Vec<_> = self.shards.iter().cloned().collect();
         Event { subject: Subject::Shards(shards.into()), kind }
+    }
+
+    /// The endpoint of a primary that says so itself, if all is as it should be.
+    fn sound_primary(&self) -> Option<EndpointIx> {
+        let named = self.topology.primary.confirmed()?;
+        let incumbent = self.incumbent.as_ref()?;
+        (named.evidence.rule == Rule::OwnWord && !self.haste).then_some(incumbent.endpoint)
     }
 
     /// Forgets what binds it to the past; the fence that it had.

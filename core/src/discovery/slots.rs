@@ -17,17 +17,46 @@ const REST_MAX: Duration = Duration::from_secs(10);
 const VIEW_REST_MIN: Duration = Duration::from_secs(10);
 const VIEW_REST_MAX: Duration = Duration::from_secs(60);
 
+/// How often an endpoint is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speed {
+    /// A change is suspected.
+    Haste,
+    /// As a rule.
+    Calm,
+    /// One of many endpoints, and nothing is suspected: at these intervals, longer than the rule's.
+    Sparse(Duration),
+}
+
+impl Speed {
+    pub(super) const fn every(self) -> Duration {
+        match self {
+            Self::Haste => HASTE_EVERY,
+            Self::Calm => ASK_EVERY,
+            Self::Sparse(every) => every,
+        }
+    }
+
+    /// How many requests may go out within [`BUDGET_SPAN`].
+    const fn budget(self) -> usize {
+        match self {
+            Self::Haste => HASTE_BUDGET,
+            Self::Calm | Self::Sparse(_) => CALM_BUDGET,
+        }
+    }
+}
+
 /// How fast an endpoint is asked, and where on the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pace {
-    pub(super) haste: bool,
+    pub(super) speed: Speed,
     /// Where between two points of the grid, in 1/65536 of their distance.
     pub(super) phase: u16,
 }
 
 impl Pace {
     const fn every(self) -> Duration {
-        if self.haste { HASTE_EVERY } else { ASK_EVERY }
+        self.speed.every()
     }
 
     /// The first point of the grid that isn't before `from`.
@@ -76,8 +105,8 @@ impl Slots {
 
     /// When the next request may go out.
     pub(super) fn due_at(&self, pace: Pace) -> Instant {
-        let budget = if pace.haste { HASTE_BUDGET } else { CALM_BUDGET };
-        let within = self.sent.len().checked_sub(budget).and_then(|index| self.sent.get(index));
+        let within =
+            self.sent.len().checked_sub(pace.speed.budget()).and_then(|index| self.sent.get(index));
         let floor = within.map_or(Instant::ZERO, |sent| *sent + BUDGET_SPAN);
         if mutated!(BudgetIgnored) {
             return self.next;
@@ -160,8 +189,8 @@ impl Slots {
 mod tests {
     use super::*;
 
-    const CALM: Pace = Pace { haste: false, phase: 0 };
-    const HASTE: Pace = Pace { haste: true, phase: 0x8000 };
+    const CALM: Pace = Pace { speed: Speed::Calm, phase: 0 };
+    const HASTE: Pace = Pace { speed: Speed::Haste, phase: 0x8000 };
 
     #[test]
     fn a_grid_has_its_points_where_the_phase_says() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::super::*;
-use super::lab::{Answer, Lab, World, at, seconds, shard};
+use super::lab::{Answer, Lab, World, at, seconds, shard, shard_id};
 use crate::time::{Duration, Instant};
 
 /// How a node answers from some moment on.
@@ -127,12 +127,23 @@ struct Outcome {
 }
 
 fn run(name: &str, print: bool) -> (Lab<Recording>, Outcome) {
+    run_among(name, 0, print)
+}
+
+/// The same for a daemon that has as many other endpoints to ask.
+fn run_among(name: &str, others: usize, print: bool) -> (Lab<Recording>, Outcome) {
     let recording = Recording::load(name);
     let end = recording.end + Duration::from_secs(2);
     let hosts = ["10.77.0.11", "10.77.0.12", "10.77.0.13"];
     let hosts: Vec<&str> =
         hosts.into_iter().filter(|host| recording.sql.contains_key(*host)).collect();
-    let mut lab = Lab::new(recording, &[shard(&hosts)], at(-4900));
+    let mut shards = vec![shard(&hosts)];
+    let names: Vec<String> = (0..others).map(|index| format!("10.99.0.{index}")).collect();
+    let elsewhere: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (index, hosts) in elsewhere.chunks(99).enumerate() {
+        shards.push(ShardConfig { id: shard_id(&format!("other {index}")), ..shard(hosts) });
+    }
+    let mut lab = Lab::new(recording, &shards, at(-4900));
     lab.print = print;
     let mut outcome = Outcome::default();
     let mut last = (at(-4900), None::<String>);
@@ -353,4 +364,20 @@ pub(super) fn a_cluster_that_hangs_is_asked_rarely() {
     });
     let hung = hung.count();
     assert!(hung <= 5, "{hung} requests hold a thread for ten seconds each");
+}
+
+#[test]
+fn among_three_hundred_endpoints_each_is_asked_less_often_and_the_promises_hold() {
+    // Where nothing but a look at the old primary in time tells that it goes.
+    for Fault { name, from, to } in FAULTS.iter().filter(|fault| fault.name.contains("switch")) {
+        let (lab, outcome) = run_among(name, 297, false);
+        assert_eq!(outcome.stale, Duration::ZERO, "{name}");
+        assert!(outcome.confirmed(from, Instant::ZERO).is_some(), "{name}");
+        let to = to.expect("another takes over");
+        let changes = lab.world.sql.get(to).expect("its truth");
+        let writes = changes.iter().find(|(_, sql)| *sql == Sql::Writes).expect("it writes").0;
+        let confirmed = outcome.confirmed(to, Instant::ZERO);
+        let late = confirmed.unwrap_or_else(|| panic!("{name}: never")).since(writes);
+        assert!(late <= Duration::from_millis(300), "{name}: {late:?}");
+    }
 }
