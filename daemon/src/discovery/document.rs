@@ -293,3 +293,6 @@ impl EndpointObject {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
