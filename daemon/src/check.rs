@@ -1,5 +1,7 @@
 //! `openproxy check`: everything that is wrong with a file, and what would run.
 
+mod shards;
+
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -19,7 +21,8 @@ pub(crate) fn run(path: &Path) -> Exit {
     let (found, exit, would_run) = match file::load(path) {
         Ok((_, loaded)) => {
             let would_run = describe(&loaded);
-            (loaded.notes, Exit::Clean, would_run)
+            let (exit, tls) = shards::check_tls(&loaded.discovery);
+            (loaded.notes, exit, tls + &would_run)
         }
         Err(found) => (found, Exit::Config, String::new()),
     };
@@ -45,6 +48,7 @@ fn describe(loaded: &Loaded) -> String {
     for router in &loaded.routers {
         let _ = describe_router(&mut text, router);
     }
+    shards::describe(&mut text, &loaded.discovery);
     text += rolling_change(&loaded.routers);
     text
 }

@@ -2,6 +2,9 @@
 //!
 //! No privilege is needed: there is no virtual router in these files.
 
+#![allow(clippy::disallowed_methods, reason = "how often a real process asks is measured")]
+#![allow(clippy::cast_precision_loss, reason = "figures for people")]
+
 #[path = "discovery/bad_input.rs"]
 mod bad_input;
 #[path = "http/certificates.rs"]

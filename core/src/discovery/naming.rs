@@ -219,8 +219,8 @@ impl Cluster {
             report.answer.failsafe_active && report.answer.is_running_primary()
         });
         let excused = leader.is_none() && failsafe
-            || self.paused && !mutated!(PauseIgnored)
-            || mutated!(KeyGoneIgnored);
+            || if mutated!(PauseIgnored) { false } else { self.paused };
+        let excused = if mutated!(KeyGoneIgnored) { true } else { excused };
         if excused {
             return;
         }
