@@ -138,6 +138,8 @@ pub struct Discovery {
     due: BTreeSet<(Instant, Job)>,
     ready: VecDeque<Output>,
     serial: u64,
+    /// Different for each daemon: if the DCS goes, what hangs isn't all on one node.
+    seed: u64,
 }
 
 impl Discovery {
@@ -147,6 +149,13 @@ impl Discovery {
         let mut discovery = Self::default();
         discovery.reconfigure(configs, now);
         discovery
+    }
+
+    /// Discovery without shards. `seed` decides who is asked for `/cluster` first: daemons with
+    /// different ones don't hang all on the same node when its DCS goes.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
     }
 
     /// When [`Self::handle_timeout`] is due, if nothing happens before; [`Instant::MAX`] for never.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -64,7 +65,15 @@ impl Topologies {
             let mut publisher = Publisher { changes, to_vrrp, weights: BTreeMap::new() };
             let publish = |news: News<'_>| publisher.publish(news);
             let (dial, local) = (TcpDialer::default(), LocalAddresses::default());
-            runtime.block_on(driver::run(settings, dial, linux::now, local, asked, publish));
+            runtime.block_on(driver::run(
+                settings,
+                seed(),
+                dial,
+                linux::now,
+                local,
+                asked,
+                publish,
+            ));
             // A lookup that hangs holds nobody up.
             runtime.shutdown_background();
         })?;
@@ -96,6 +105,12 @@ impl Topologies {
         self.requests.send(Request::Forget(shard, answer)).await.map_err(|_| Ended)?;
         forgotten.await.map_err(|_| Ended)
     }
+}
+
+/// A number that no other daemon has.
+fn seed() -> u64 {
+    // Its keys are random.
+    RandomState::new().hash_one(std::process::id())
 }
 
 /// Hands on what discovery tells, without ever waiting.

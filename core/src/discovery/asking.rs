@@ -255,7 +255,8 @@ impl Cluster {
 
     /// Whether this endpoint is to be asked for `/cluster` now rather than for `/patroni`.
     fn wants_view(&self, endpoints: &Endpoints, ix: EndpointIx, now: Instant) -> bool {
-        if now < self.view_rest_until {
+        let spared = self.lives_without_dcs(endpoints) && !mutated!(FailsafeNotSpared);
+        if now < self.view_rest_until || spared {
             return false;
         }
         let asked = |seat: &super::seats::Seat| {
@@ -333,5 +334,13 @@ impl Cluster {
             return get(endpoints, first).filter(|e| !is_spared(e, now)).map(|_| first);
         }
         others.find(|ix| get(endpoints, *ix).is_some_and(|e| !is_spared(e, now)))
+    }
+
+    /// Whether the primary goes on without its DCS, by its own word: `/cluster` would hang.
+    fn lives_without_dcs(&self, endpoints: &Endpoints) -> bool {
+        let own = self.incumbent.as_ref().and_then(|i| get(endpoints, i.endpoint));
+        own.filter(|endpoint| endpoint.failure.is_none())
+            .and_then(|endpoint| endpoint.report.as_ref())
+            .is_some_and(|report| report.word() == Word::Claims && report.answer.failsafe_active)
     }
 }

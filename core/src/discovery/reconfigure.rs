@@ -118,6 +118,8 @@ impl Discovery {
             cluster.seats.push(Seat { endpoint, address, configured, name, listed });
             self.join(endpoint, place);
         }
+        let seats = u64::try_from(cluster.seats.len().max(1)).unwrap_or(1);
+        cluster.cursor = usize::try_from(self.seed % seats).unwrap_or_default();
         let before = ids.iter().find_map(|id| match old.get(id)? {
             Home::Cluster(place) => self.cluster(*place),
             Home::File(_) => None,

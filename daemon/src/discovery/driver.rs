@@ -103,9 +103,10 @@ type Running = FuturesUnordered<Pin<Box<dyn Future<Output = Done>>>>;
 /// Runs discovery until nobody can ask anything of it any more.
 ///
 /// `clock` is what [`Instant`]s are of; it may run on while tokio's stands still, as when a machine
-/// is suspended. `publish` must not wait.
+/// is suspended. `seed` is to be another one for each daemon. `publish` must not wait.
 pub async fn run<D: Dial + Clone + 'static>(
     settings: Settings,
+    seed: u64,
     dial: D,
     clock: impl Fn() -> Instant,
     local: impl LocalHosts,
@@ -113,7 +114,7 @@ pub async fn run<D: Dial + Clone + 'static>(
     publish: impl FnMut(News<'_>),
 ) {
     let mut driver = Driver {
-        discovery: Discovery::default(),
+        discovery: Discovery::seeded(seed),
         clients: Clients::default(),
         tracking: Tracking::new(local),
         failures: BTreeMap::new(),

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -110,6 +110,24 @@ impl Observer {
         let lines = self.lines();
         let ends: Vec<_> = lines.iter().skip(1).map(|line| line.at).chain([now()]).collect();
         lines.into_iter().zip(ends).map(|(line, end)| (line.at, end, line)).collect()
+    }
+
+    /// What was said from a moment on, in seconds after `zero`.
+    pub(crate) fn story(&self, from: Duration, zero: Duration) -> String {
+        let lines = self.lines().into_iter().filter(|line| line.at >= from);
+        let tell = |line: Line| {
+            let at = line.at.as_secs_f64() - zero.as_secs_f64();
+            format!(
+                "\n{at:>8.3} {} {}",
+                line.shard["primary"]["status"], line.shard["primary"]["reason"]
+            )
+        };
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+        let wall = (wall - now() + zero).as_secs_f64() % 86_400.0;
+        let (minutes, secs) = ((wall / 60.0).floor(), wall % 60.0);
+        let clock =
+            format!("0 is {:02}:{:02}:{secs:06.3} UTC", (minutes / 60.0).floor(), minutes % 60.0);
+        clock + &lines.map(tell).collect::<String>()
     }
 
     /// Waits for a line that satisfies.

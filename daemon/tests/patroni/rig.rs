@@ -63,8 +63,17 @@ impl Rig {
             late.as_millis(),
             stale.as_millis(),
         );
-        assert!(late <= PUBLISHED_WITHIN, "{scenario}: {late:?}; {:#?}", self.observer.lines());
-        assert_eq!(stale, Duration::ZERO, "{scenario}: {:#?}", self.observer.lines());
+        assert!(
+            late <= PUBLISHED_WITHIN,
+            "{scenario}: {late:?}: {}",
+            self.observer.story(fault, write.begun)
+        );
+        assert_eq!(
+            stale,
+            Duration::ZERO,
+            "{scenario}: {}",
+            self.observer.story(fault, write.begun)
+        );
         Takeover { new, wrote: write.begun }
     }
 
@@ -82,6 +91,6 @@ impl Rig {
             (to - from).as_secs_f64(),
             gap.as_millis()
         );
-        assert!(to - from - confirmed <= EVERY, "{scenario}: {:#?}", self.observer.lines());
+        assert!(to - from - confirmed <= EVERY, "{scenario}: {}", self.observer.story(from, from));
     }
 }
