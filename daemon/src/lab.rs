@@ -6,9 +6,9 @@
 //! root nor any other program.
 //!
 //! Pure parts: [`theory`] (what the protocol promises), [`judge`] (gaps, overlaps, verdicts),
-//! [`advert`] (frames). The rest is Linux: [`enter`] (namespaces), [`net`] (LANs and cables),
+//! [`advert`] (frames), [`script`] (the made-up database cluster). The rest is Linux: [`enter`] (namespaces), [`net`] (LANs and cables),
 //! [`node`] (daemons), [`observe`] and [`probe`] (the witnesses), [`cluster`] and [`scenario`]
-//! (what is done), [`scale`] (many routers, drift), [`report`] (what is shown).
+//! (what is done), [`stand_in`] and [`roles`] (primary and replicas), [`scale`] (many routers, drift), [`report`] (what is shown).
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -29,8 +29,11 @@ mod observe;
 mod probe;
 mod record;
 mod report;
+mod roles;
 mod scale;
 mod scenario;
+mod script;
+mod stand_in;
 mod theory;
 mod walk;
 
@@ -140,7 +143,14 @@ impl LabArgs {
 
     fn spec(&self, program: Program) -> Result<Spec, LabError> {
         let (timing, lease) = (self.timing()?, !self.sabotage);
-        Ok(Spec { program, timing, lease, routers: vec![RouterSpec::main()] })
+        let servers = if self.plays_roles() { usize::from(self.nodes) } else { 0 };
+        Ok(Spec { program, timing, lease, routers: vec![RouterSpec::main()], servers })
+    }
+
+    /// Whether primary and replicas change places, too.
+    fn plays_roles(&self) -> bool {
+        let asked = self.scenario.is_empty() || self.scenario.contains(&Scenario::Roles);
+        asked && self.beside.is_none() && !self.scale && !self.drift
     }
 
     fn program(&self) -> Result<Program, LabError> {

@@ -15,7 +15,8 @@ use nix::unistd::Pid;
 
 use super::clock;
 use super::error::{Context, LabError};
-use super::net::{INTERFACE, Namespace, VIP};
+use super::net::{INTERFACE, Namespace, VIP, address};
+use super::script::{API_PORT, POSTGRES_PORT};
 use super::theory::{Timing, Version};
 
 const LOG_TAIL_LINES: usize = 15;
@@ -57,6 +58,8 @@ pub(crate) struct Spec {
     pub(crate) lease: bool,
     /// The virtual routers.
     pub(crate) routers: Vec<RouterSpec>,
+    /// How many nodes have a stand-in for Patroni that is to be asked; the first ones.
+    pub(crate) servers: usize,
 }
 
 impl Spec {
@@ -70,6 +73,22 @@ impl Spec {
             };
         }
         text
+    }
+
+    /// The shard whose roles the stand-in tells of, and where the daemon is asked for them.
+    fn shard(&self, socket: &Path) -> String {
+        if self.servers == 0 {
+            return String::new();
+        }
+        let servers: Vec<String> = (0..self.servers)
+            .map(|node| format!("[ \"{}\", {POSTGRES_PORT}, \"Auto\" ]", address(node)))
+            .collect();
+        format!(
+            "\n[general.status]\nsocket = \"{}\"\n\n[pools.lab.shards.0]\nservers = [ {} ]\n\
+             use_patroni = true\npatroni_port = {API_PORT}\n",
+            socket.display(),
+            servers.join(", ")
+        )
     }
 
     fn write_openproxy(
@@ -134,7 +153,8 @@ impl Node {
         let dir = dir.join(format!("node-{}", index + 1));
         let node = Self { index, priority, spec, dir, child: None };
         fs::create_dir_all(&node.dir).context("make a node's directory")?;
-        fs::write(node.file(), node.spec.file(priority)).context("write a node's file")?;
+        let text = node.spec.file(priority) + &node.spec.shard(&node.socket());
+        fs::write(node.file(), text).context("write a node's file")?;
         Ok(node)
     }
 
@@ -144,6 +164,11 @@ impl Node {
             Program::OpenProxy(_) => "openproxy.toml",
             Program::Keepalived(_) => "keepalived.conf",
         })
+    }
+
+    /// Where the daemon tells what it knows.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.dir.join("status.sock")
     }
 
     /// Where the daemon's output goes.

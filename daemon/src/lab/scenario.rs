@@ -34,6 +34,8 @@ pub(crate) enum Scenario {
     Partition,
     /// The MASTER is frozen (SIGSTOP), and thawed (SIGCONT).
     Freeze,
+    /// Primary and replicas change places, as a stand-in for Patroni tells.
+    Roles,
 }
 
 impl Scenario {
@@ -63,6 +65,8 @@ pub(crate) fn run(
         Scenario::Pull => pull(cluster, phase),
         Scenario::Partition => partition(cluster, phase),
         Scenario::Freeze => freeze(cluster, phase),
+        // No virtual router is concerned.
+        Scenario::Roles => Ok(vec![]),
     }
 }
 

@@ -10,7 +10,9 @@ use super::error::LabError;
 use super::judge::{Kind, Measure};
 use super::net::Lan;
 use super::report::{self, Row, Screen};
+use super::roles::{self, Change};
 use super::scenario::{self, Scenario};
+use super::stand_in::StandIn;
 use super::{LabArgs, Stage, observe, probe};
 
 /// Long enough for anybody who looks around with `--keep`; Ctrl-C ends it sooner.
@@ -23,19 +25,27 @@ pub(super) fn walk(stage: &Stage<'_>) -> Result<bool, LabError> {
     let lan = Lan::build(usize::from(args.nodes))?;
     observe::start(&lan, &stage.recorder)?;
     probe::start(&lan, &stage.recorder)?;
+    let stand_in = if args.plays_roles() { Some(StandIn::start(&lan)?) } else { None };
     let recorder = Arc::clone(&stage.recorder);
     let mut cluster = Cluster::new(lan, &spec, recorder, stage.screen, stage.dir)?;
     stage.screen.line(&heading(args, &cluster));
 
-    let mut measures = vec![];
-    let interrupted = match run_all(&mut cluster, args, &mut measures) {
+    let (mut measures, mut changes) = (vec![], vec![]);
+    let all = run_all(&mut cluster, args, &mut measures).and_then(|()| {
+        changes = play_roles(&mut cluster, stand_in.as_ref())?;
+        Ok(())
+    });
+    let interrupted = match all {
         Ok(()) => false,
         Err(LabError::Interrupted) => true,
         Err(error) => return Err(error),
     };
     let rows = rows(&measures, &cluster);
     let lost = stage.recorder.lock().lost;
-    let holds = !interrupted && lost == 0 && rows.iter().all(Row::holds);
+    let holds = !interrupted
+        && lost == 0
+        && rows.iter().all(Row::holds)
+        && changes.iter().all(Change::holds);
     stage.screen.line("");
     report::table(&rows).iter().for_each(|line| stage.screen.line(line));
     if interrupted {
@@ -52,6 +62,7 @@ pub(super) fn walk(stage: &Stage<'_>) -> Result<bool, LabError> {
             "version": spec.timing.version.number(),
             "lease": spec.lease,
             "rows": report::rows_json(&rows),
+            "roles": changes.iter().map(Change::json).collect::<Vec<_>>(),
             "lost_observations": lost,
             "interrupted": interrupted,
             "ok": holds,
@@ -99,6 +110,14 @@ fn run_all(
         }
     }
     Ok(())
+}
+
+/// Lets primary and replicas change places, if that was asked for.
+fn play_roles(cluster: &mut Cluster, stand_in: Option<&StandIn>) -> Result<Vec<Change>, LabError> {
+    let Some(stand_in) = stand_in else { return Ok(vec![]) };
+    let changes = roles::run(cluster, stand_in)?;
+    changes.iter().flat_map(Change::lines).for_each(|line| cluster.screen.line(&line));
+    Ok(changes)
 }
 
 fn rows(measures: &[(Kind, Measure)], cluster: &Cluster) -> Vec<Row> {

@@ -2,7 +2,7 @@ use super::*;
 
 fn spec(program: Program) -> Spec {
     let timing = Timing { advert_int: Duration::from_millis(10), version: Version::V3 };
-    Spec { program, timing, lease: true, routers: vec![RouterSpec::main()] }
+    Spec { program, timing, lease: true, routers: vec![RouterSpec::main()], servers: 0 }
 }
 
 #[test]
