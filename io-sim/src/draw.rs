@@ -35,6 +35,10 @@ pub enum Stream {
     KernelDelay,
     /// Packets of strangers.
     Stranger,
+    /// What a Patroni does, and when.
+    Patroni,
+    /// How a question to a Patroni fares.
+    Question,
 }
 
 /// All answers of one seed.

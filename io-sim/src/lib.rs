@@ -26,6 +26,7 @@ pub mod host;
 pub mod kernel;
 pub mod lan;
 pub mod neighbours;
+pub mod patroni;
 pub mod platform;
 
 /// The most nodes that a simulated network has.

@@ -28,15 +28,17 @@ fn a_new_primary_is_published_with_its_reason() {
     assert_eq!((&shard["pool"], &shard["shard"]), (&json!("p"), &json!("0")));
     assert_eq!(shard["primary"]["timeline"], 4);
     patroni.promote(Some(2));
-    let shard = watch.until_primary("127.0.0.3");
+    let shard = watch.until("the new one and its replicas", |shard| {
+        let replicas = shard["replicas"].as_array().expect("a list");
+        let known = replicas.iter().filter(|replica| replica["kind"] == "async").count();
+        shard["primary"]["status"] == "confirmed"
+            && shard["primary"]["host"] == "127.0.0.3"
+            && known == 2
+    });
     assert_eq!(shard["primary"]["rule"], "own_word");
     assert_eq!(shard["primary"]["source"], format!("http://{}", api(patroni.port, 2)));
     let line = daemon.log.until("the change", |line| line.contains("n3 (127.0.0.3:5432)"));
     assert!(line.contains("p/0: primary: n3 (127.0.0.3:5432) on timeline 5, by its own word (was"));
-    let shard = daemon.topology()["shards"][0].clone();
-    let replicas: Vec<_> = shard["replicas"].as_array().expect("a list").iter().collect();
-    assert_eq!(replicas.len(), 2);
-    assert!(replicas.iter().all(|replica| replica["kind"] == "async"), "{replicas:?}");
 }
 
 #[test]
