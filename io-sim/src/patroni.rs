@@ -131,6 +131,8 @@ struct Member {
     is_linked: bool,
     /// When its Patroni looks next.
     loop_at: Instant,
+    /// Its API listens from its first look on.
+    listens_from: Instant,
     /// What PostgreSQL becomes, and when.
     becomes: Option<(Instant, Postgres)>,
     /// Since when it tries to reach the DCS.
@@ -188,6 +190,7 @@ impl Cluster {
                 timeline: 1,
                 is_linked: true,
                 loop_at,
+                listens_from: now,
                 becomes: None,
                 lost_since: None,
                 failsafe: false,
@@ -228,7 +231,10 @@ impl Cluster {
     #[must_use]
     pub fn answers(&self, node: NodeId) -> bool {
         let member = self.members.get(node.index());
-        member.is_some_and(|member| member.is_powered && member.patroni == Patroni::Up)
+        member.is_some_and(|member| {
+            let listens = member.listens_from <= self.now;
+            member.is_powered && member.patroni == Patroni::Up && listens
+        })
     }
 
     /// Whether a member's PostgreSQL accepts connections; nothing if its machine is off.
@@ -284,6 +290,7 @@ impl Cluster {
                 let loop_at = self.now + self.millis(500, 3_000);
                 let member = &mut self.members[node.index()];
                 (member.is_powered, member.patroni, member.loop_at) = (true, Patroni::Up, loop_at);
+                member.listens_from = loop_at;
                 member.failsafe = false;
             }
             Fault::KillPatroni(node) => self.members[node.index()].patroni = Patroni::Dead,
@@ -291,6 +298,9 @@ impl Cluster {
             Fault::StartPatroni(node) | Fault::ResumePatroni(node) => {
                 let loop_at = self.now + self.millis(1, 300);
                 let member = &mut self.members[node.index()];
+                if member.patroni == Patroni::Dead {
+                    member.listens_from = loop_at;
+                }
                 (member.patroni, member.loop_at) = (Patroni::Up, loop_at);
             }
             Fault::CutDcs(node) => self.lose_dcs(node.index(), |member| member.is_linked = false),
@@ -349,7 +359,7 @@ impl Cluster {
         self.members[place].loop_at = self.now + LOOP_WAIT;
         match self.key {
             Some(key) if key.holder == place => self.lead(place),
-            Some(_) => self.follow(place),
+            Some(key) => self.follow(place, key.holder),
             None => self.race(place),
         }
         let member = &mut self.members[place];
@@ -361,23 +371,30 @@ impl Cluster {
 
     fn lead(&mut self, place: usize) {
         self.key = Some(Key { holder: place, expires: self.now + TTL });
+        if self.handover.is_some() {
+            return;
+        }
         match self.members[place].postgres {
             Postgres::Primary => {}
             Postgres::Replica => self.promote(place),
-            Postgres::Down | Postgres::Starting | Postgres::Stopping if self.handover.is_none() => {
+            Postgres::Down | Postgres::Starting | Postgres::Stopping => {
                 // It can't lead: the others may.
                 self.key = None;
                 self.wake_all(50, 1_000);
                 self.start_postgres(place);
             }
-            Postgres::Down | Postgres::Starting | Postgres::Stopping => {}
         }
     }
 
-    fn follow(&mut self, place: usize) {
+    fn follow(&mut self, place: usize, holder: usize) {
+        let leader = &self.members[holder];
+        let leads = leader.postgres == Postgres::Primary;
+        let timeline = leader.timeline;
         match self.members[place].postgres {
             Postgres::Primary => self.demote(place),
             Postgres::Down => self.start_postgres(place),
+            // Rewound, if it must be.
+            Postgres::Replica if leads => self.members[place].timeline = timeline,
             Postgres::Starting | Postgres::Replica | Postgres::Stopping => {}
         }
     }
@@ -461,7 +478,9 @@ impl Cluster {
         let member = &mut self.members[place];
         member.postgres = postgres;
         member.writes_since = promoted.then_some(self.now);
-        member.timeline = self.timeline;
+        if promoted {
+            member.timeline = self.timeline;
+        }
         // What it publishes of that comes a little later.
         member.loop_at = member.loop_at.min(soon);
     }

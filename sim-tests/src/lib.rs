@@ -6,6 +6,7 @@ pub mod fault;
 pub mod invariants;
 pub mod judge;
 pub mod observe;
+pub mod patroni;
 pub mod recorder;
 pub mod scenario;
 pub mod shrink;

@@ -211,3 +211,6 @@ fn addresses(names: &BTreeMap<Host, Name>, host: &Host) -> Option<Vec<IpAddr>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,7 @@ impl Cluster {
         match (member.is_powered, member.patroni) {
             (false, _) | (true, Patroni::Hung) => Reply::Silence,
             (true, Patroni::Dead) => Reply::Refused,
+            (true, Patroni::Up) if self.now < member.listens_from => Reply::Refused,
             (true, Patroni::Up) => match path {
                 Path::Patroni => Reply::Body(self.own(node.index()).to_string()),
                 Path::Cluster => self.view_reply(node.index()),

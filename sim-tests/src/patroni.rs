@@ -1,0 +1,12 @@
+//! Discovery against simulated Patroni clusters: a scenario from a seed, a runner, invariants.
+//!
+//! The core's `Discovery` is driven as the daemon drives it, over a network that delays, cuts and
+//! spoils answers; what it tells is held against who really accepts writes.
+
+mod judge;
+mod scenario;
+mod world;
+
+pub use judge::{DiscoveryId, Finding, Tally};
+pub use scenario::{Mishap, Scenario, Step, scenario};
+pub use world::{Outcome, run};

@@ -1,0 +1,129 @@
+//! What befalls a cluster, and the daemon that looks at it.
+
+use openproxy_core::time::{Duration, Instant};
+use openproxy_io_sim::NodeId;
+use openproxy_io_sim::draw::{Draws, Stream};
+use openproxy_io_sim::patroni::{Fault, Setup, Version};
+
+/// The first mishap comes no sooner, and the daemon has started by then.
+const CALM_BEFORE: Duration = Duration::from_secs(15);
+/// How long all is well at the end: a key's life, a few loops, and the time to start anew.
+pub(super) const CALM_AFTER: Duration = Duration::from_secs(120);
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// To the cluster.
+    Cluster(Fault),
+    /// The daemon no longer reaches a member.
+    CutDaemon(NodeId),
+    /// It does again.
+    MendDaemon(NodeId),
+    /// The daemon's process is stopped for so long.
+    StopDaemon(Duration),
+}
+
+/// When something happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub mishap: Mishap,
+}
+
+/// A cluster, its fate, and how its network is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// The seed that all chance comes from.
+    pub seed: u64,
+    /// The cluster.
+    pub setup: Setup,
+    /// When the daemon starts.
+    pub starts_at: Instant,
+    /// An answer takes this long at most, as a rule.
+    pub delay_max: Duration,
+    /// So many answers in a thousand are spoilt: cut short, garbage, reset, or late by seconds.
+    pub spoilt_per_mille: u16,
+    /// In order of time.
+    pub steps: Vec<Step>,
+    /// When it is over.
+    pub end: Instant,
+}
+
+/// The scenario of a seed.
+#[must_use]
+pub fn scenario(seed: u64) -> Scenario {
+    let mut dice = Dice { draws: Draws::new(seed), count: 0 };
+    let version = match dice.below(4) {
+        0 => Version::V2,
+        1 => Version::V3,
+        2 => Version::V40,
+        _ => Version::V41,
+    };
+    let members = [3, 3, 3, 2, 5][dice.index(5)];
+    // Older ones have no failsafe mode.
+    let failsafe = version != Version::V2 && dice.below(2) == 0;
+    let setup = Setup { members, failsafe, version };
+    let starts_at = Instant::from_millis(1_000 + dice.below(5_000));
+    let mut steps = Vec::new();
+    let mut at = starts_at + CALM_BEFORE;
+    for _ in 0..1 + dice.below(4) {
+        at = at + Duration::from_millis(dice.below(90_000));
+        dice.mishap(members, at, &mut steps);
+    }
+    if dice.below(10) == 0 {
+        // The daemon starts while it reaches nobody.
+        let ends = starts_at + Duration::from_millis(dice.below(12_000));
+        for node in (0..members).map(NodeId) {
+            steps.push(Step { at: Instant::ZERO, mishap: Mishap::CutDaemon(node) });
+            steps.push(Step { at: ends, mishap: Mishap::MendDaemon(node) });
+        }
+    }
+    steps.sort_by_key(|step| step.at);
+    let last = steps.last().map_or(at, |step| step.at);
+    Scenario {
+        seed,
+        setup,
+        starts_at,
+        delay_max: Duration::from_millis(1 + dice.below(20)),
+        spoilt_per_mille: if dice.below(3) == 0 { 5 } else { 0 },
+        steps,
+        end: last + CALM_AFTER,
+    }
+}
+
+struct Dice {
+    draws: Draws,
+    count: u64,
+}
+
+impl Dice {
+    fn below(&mut self, count: u64) -> u64 {
+        self.count += 1;
+        self.draws.between(Stream::Scenario, 1, self.count, 0, count - 1)
+    }
+
+    fn index(&mut self, count: usize) -> usize {
+        usize::try_from(self.below(u64::try_from(count).unwrap_or(1))).unwrap_or_default()
+    }
+
+    /// One mishap, and its end.
+    fn mishap(&mut self, members: u8, at: Instant, steps: &mut Vec<Step>) {
+        let node = NodeId(u8::try_from(self.below(members.into())).unwrap_or_default());
+        let until = at + Duration::from_millis(500 + self.below(80_000));
+        let cluster = |from, to| (Mishap::Cluster(from), Some(Mishap::Cluster(to)));
+        let (begins, ends) = match self.below(9) {
+            0 | 1 => (Mishap::Cluster(Fault::SwitchOver), None),
+            2 => cluster(Fault::KillMachine(node), Fault::StartMachine(node)),
+            3 => cluster(Fault::KillPatroni(node), Fault::StartPatroni(node)),
+            4 => cluster(Fault::HangPatroni(node), Fault::ResumePatroni(node)),
+            5 => cluster(Fault::CutDcs(node), Fault::MendDcs(node)),
+            6 => cluster(Fault::StopDcs, Fault::StartDcs),
+            7 => (Mishap::CutDaemon(node), Some(Mishap::MendDaemon(node))),
+            _ => (Mishap::StopDaemon(Duration::from_millis(self.below(60_000))), None),
+        };
+        steps.push(Step { at, mishap: begins });
+        steps.extend(ends.map(|mishap| Step { at: until, mishap }));
+    }
+}
