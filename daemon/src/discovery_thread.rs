@@ -62,7 +62,7 @@ impl Topologies {
         thread::Builder::new().name("discovery".to_owned()).spawn(move || {
             // Dropped with the thread, however that ends.
             let _running = running;
-            let mut publisher = Publisher { changes, to_vrrp, weights: BTreeMap::new() };
+            let mut publisher = Publisher::new(changes, to_vrrp);
             let publish = |news: News<'_>| publisher.publish(news);
             let (dial, local) = (TcpDialer::default(), LocalAddresses::default());
             runtime.block_on(driver::run(
@@ -119,9 +119,27 @@ struct Publisher {
     to_vrrp: mpsc::Sender<Command>,
     /// Weights that the virtual routers haven't taken yet.
     weights: BTreeMap<RouterKey, i32>,
+    /// Those that the log has been told of, but for zero.
+    told: BTreeMap<RouterKey, i32>,
 }
 
 impl Publisher {
+    fn new(changes: broadcast::Sender<Arc<ShardObject>>, to_vrrp: mpsc::Sender<Command>) -> Self {
+        Self { changes, to_vrrp, weights: BTreeMap::new(), told: BTreeMap::new() }
+    }
+
+    /// Says why a router's priority is about to change.
+    fn tell(&mut self, router: &RouterKey, weight: i32) {
+        let was = if weight == 0 {
+            self.told.remove(router)
+        } else {
+            self.told.insert(router.clone(), weight)
+        };
+        if was.unwrap_or_default() != weight {
+            tracing::info!("{router}: track_patroni: the priority is changed by {weight}");
+        }
+    }
+
     fn publish(&mut self, news: News<'_>) {
         match news {
             News::Event(event) => logging::report_discovery(event),
@@ -130,6 +148,7 @@ impl Publisher {
                 let _ = self.changes.send(Arc::new(ShardObject::new(id, topology, now)));
             }
             News::Weight(router, weight) => {
+                self.tell(&router, weight);
                 self.weights.insert(router, weight);
             }
             News::Tls(TlsNews::Reloaded) => {
