@@ -14,7 +14,7 @@ use crate::patroni::{all, own};
 const CLUSTERS: usize = 100;
 const SHARDS_EACH: usize = 10;
 /// How long it is watched.
-const SPAN: Duration = Duration::from_secs(30);
+const SPAN: Duration = Duration::from_secs(10);
 const PORT: u16 = 18_008;
 
 /// 127.0.CLUSTER.1 to 127.0.CLUSTER.3, and questions as they come in.
@@ -84,7 +84,7 @@ fn pss_kib(id: u32) -> u64 {
 /// `cargo test --release -p openproxy --test discovery -- --ignored --exact --nocapture \
 /// scale::a_thousand_shards_over_three_hundred_apis`
 #[test]
-#[ignore = "takes half a minute, and its figures are for reading"]
+#[ignore = "takes a while, and its figures are for reading"]
 fn a_thousand_shards_over_three_hundred_apis() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     serve(&asked);
