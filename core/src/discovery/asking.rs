@@ -76,8 +76,10 @@ impl Discovery {
     }
 
     fn choose_path(&self, ix: EndpointIx, endpoint: &Endpoint, now: Instant) -> AskPath {
-        let spared =
-            endpoint.report.is_none() || endpoint.failure.is_some() || is_spared(endpoint, now);
+        // Whether it was the node or only its DCS that failed, `/patroni` tells.
+        let in_doubt = endpoint.view_failed && endpoint.last_path == AskPath::Cluster;
+        let in_doubt = in_doubt || endpoint.report.is_none() || endpoint.failure.is_some();
+        let spared = in_doubt || is_spared(endpoint, now);
         let mut clusters = endpoint.clusters.iter().filter_map(|ix| self.cluster(*ix));
         if !spared && clusters.any(|cluster| cluster.wants_view(&self.endpoints, ix, now)) {
             AskPath::Cluster

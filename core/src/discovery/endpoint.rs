@@ -101,6 +101,8 @@ pub(super) struct Endpoint {
     /// When it was last asked for that.
     pub(super) view_asked: Instant,
     pub(super) cluster_hangs: bool,
+    /// The last `/cluster` failed.
+    pub(super) view_failed: bool,
     /// How the last request ended, if badly; `/cluster` that hangs doesn't count.
     pub(super) failure: Option<AskFailure>,
     pub(super) failed_at: Instant,
@@ -124,6 +126,7 @@ impl Endpoint {
             view: None,
             view_asked: Instant::ZERO,
             cluster_hangs: false,
+            view_failed: false,
             failure: None,
             failed_at: Instant::ZERO,
             counters: Counters::default(),
@@ -188,7 +191,7 @@ impl Endpoint {
         self.counters.answers += 1;
         self.counters.odd_fields += u64::from(answer.odd.count);
         self.view_tried = true;
-        self.cluster_hangs = false;
+        (self.cluster_hangs, self.view_failed) = (false, false);
         self.view = Some(View { sent, since, answer });
         self.slots.note_view_prompt();
         self.slots.note_prompt();
@@ -212,7 +215,7 @@ impl Endpoint {
         }
         match flight.path {
             AskPath::Patroni => self.tried = true,
-            AskPath::Cluster => self.view_tried = true,
+            AskPath::Cluster => (self.view_tried, self.view_failed) = (true, true),
         }
         // What `/cluster` fails with but for a node that is gone is the DCS's.
         let is_dcs = flight.path == AskPath::Cluster

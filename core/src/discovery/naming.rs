@@ -122,7 +122,12 @@ impl Cluster {
         let timely = self.streak.count >= KEY_STREAK
             && now < self.streak.last + KEY_FRESH_FOR
             && self.all_others_agree(endpoints, now, incumbent.endpoint);
-        match (self.probing.port(now), self.paused && !mutated!(PauseIgnored), timely) {
+        let mut port = self.probing.port(now);
+        if port == Port::Closed && !self.is_witnessed(endpoints, incumbent.endpoint) {
+            // Perhaps nothing gets through to anybody.
+            port = Port::Unknown;
+        }
+        match (port, self.paused && !mutated!(PauseIgnored), timely) {
             (Port::Closed, _, _) => Primary::None(NoneWhy::Unreachable),
             (Port::Open | Port::Unknown, true, _) => Primary::Kept(named, KeptWhy::Paused),
             (Port::Open, false, true) => {
@@ -134,6 +139,18 @@ impl Cluster {
                 Primary::Kept(named, KeptWhy::OwnSilent)
             }
         }
+    }
+
+    /// Whether another server has answered since this one's port was found closed.
+    fn is_witnessed(&self, endpoints: &Endpoints, closed: EndpointIx) -> bool {
+        let Some(closed_at) = self.probing.closed_at() else { return false };
+        let others = self.seats.iter().filter(|seat| seat.endpoint != closed);
+        let mut others = others.filter_map(|seat| get(endpoints, seat.endpoint));
+        others.any(|endpoint| {
+            let report = endpoint.report.as_ref().map(|report| report.sent);
+            let view = endpoint.view.as_ref().map(|view| view.sent);
+            report.max(view).is_some_and(|sent| closed_at <= sent)
+        })
     }
 
     /// Whether all other servers in the file have lately given the key to this one. One that is

@@ -39,6 +39,7 @@ pub(super) struct Probing {
     next_at: Instant,
     opened: Option<Instant>,
     failures: u32,
+    closed: Option<Instant>,
 }
 
 impl Probing {
@@ -93,13 +94,29 @@ impl Probing {
         let Some(running) = self.running.take() else { return };
         self.next_at = (running.sent + EVERY).max(now);
         match result {
-            Ok(()) => (self.opened, self.failures) = (Some(running.sent), 0),
-            Err(_) => self.failures = self.failures.saturating_add(1),
+            Ok(()) => {
+                (self.opened, self.failures, self.closed) = (Some(running.sent), 0, None);
+            }
+            Err(_) => {
+                self.failures = self.failures.saturating_add(1);
+                if self.is_closed() {
+                    self.closed.get_or_insert(running.sent);
+                }
+            }
         }
     }
 
+    fn is_closed(&self) -> bool {
+        self.failures >= FAILURES_CLOSED || (self.failures > 0 && mutated!(OneFailureDecides))
+    }
+
+    /// When the probe was sent that showed the port to be closed, if it still is.
+    pub(super) const fn closed_at(&self) -> Option<Instant> {
+        self.closed
+    }
+
     pub(super) fn port(&self, now: Instant) -> Port {
-        if self.failures >= FAILURES_CLOSED || (self.failures > 0 && mutated!(OneFailureDecides)) {
+        if self.is_closed() {
             Port::Closed
         } else if self.opened.is_some_and(|opened| now < opened + FRESH_FOR) {
             Port::Open

@@ -284,7 +284,9 @@ impl fmt::Display for KeptWhy {
         f.write_str(match self {
             Self::AllSilent => "no server answers",
             Self::Paused => "its Patroni is silent, and the cluster is paused",
-            Self::OwnSilent => "its Patroni is silent, its port open, and no other has its key",
+            Self::OwnSilent => {
+                "its Patroni is silent, its port not found closed, and no other has its key"
+            }
         })
     }
 }

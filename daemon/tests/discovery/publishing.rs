@@ -86,7 +86,8 @@ fn all_silent_means_kept_and_at_the_start_none() {
     let daemon = Daemon::start(&file(&patroni));
     let watch = daemon.watch();
     watch.until_primary("127.0.0.1");
-    (0..3).for_each(|server| patroni.set(server, Manner::Reset));
+    // The primary last: nobody is left then who could say that only it is gone.
+    (0..3).rev().for_each(|server| patroni.set(server, Manner::Reset));
     let shard = watch.until("kept", |shard| shard["primary"]["why"] == "all_silent");
     assert_eq!(shard["primary"]["status"], "kept");
     assert_eq!(shard["primary"]["host"], "127.0.0.1");

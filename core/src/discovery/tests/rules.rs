@@ -275,6 +275,23 @@ pub(super) fn with_all_silent_the_roles_stay_as_kept() {
 }
 
 #[test]
+fn with_all_unreachable_at_once_the_roles_stay_as_kept_whenever_that_begins() {
+    let failures = [AskFailure::Unreachable, AskFailure::Reset, AskFailure::Status(502)];
+    for (failure, phase) in failures.iter().flat_map(|f| (0..100).map(move |phase| (f, phase))) {
+        let mut lab = started();
+        lab.pass(phase * 25);
+        for index in 1..=3 {
+            let node = lab.node(index);
+            node.own = Err(failure.clone());
+            (node.view, node.open) = (Err(failure.clone()), false);
+        }
+        let end = lab.now + Duration::from_secs(30);
+        lab.run(end, |lab| assert!(lab.primary().named().is_some(), "phase {phase}"));
+        assert!(matches!(lab.primary(), Primary::Kept(_, KeptWhy::AllSilent)));
+    }
+}
+
+#[test]
 pub(super) fn one_failed_request_changes_no_role_and_alternating_ones_neither() {
     for failure in [AskFailure::Refused, AskFailure::TimedOut, AskFailure::Status(502)] {
         let mut lab = started();
