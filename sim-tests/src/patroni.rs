@@ -5,8 +5,10 @@
 
 mod judge;
 mod scenario;
+mod told;
 mod world;
 
 pub use judge::{DiscoveryId, Finding, Tally};
 pub use scenario::{Mishap, Scenario, Step, scenario};
+pub use told::{Told, Writing};
 pub use world::{Outcome, run};

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use openproxy_core::discovery::{
-    AskPath, Discovery, EndpointKey, Event, EventKind, NoneWhy, Primary, Rule, Timeline,
+    AskPath, EndpointKey, Event, EventKind, NoneWhy, Primary, Rule, Subject, Timeline, Topology,
 };
 use openproxy_core::time::{Duration, Instant};
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::patroni::Cluster;
 
-use super::world::{Outcome, id, member};
+use super::told::{Told, Writing};
+use super::world::{Outcome, member};
 
 /// From the first write to the confirmation, if the daemon reaches everybody all the while and no
 /// answer is spoilt: an answer in haste, or the rest of a question that hung.
@@ -75,12 +76,15 @@ pub struct Tally {
 /// Judges one run.
 #[derive(Debug)]
 pub(super) struct Judge {
+    members: usize,
     finding: Option<Finding>,
     tally: Tally,
     hasher: DefaultHasher,
     in_flight: BTreeSet<EndpointKey>,
     sent: BTreeMap<EndpointKey, VecDeque<Instant>>,
     answered: BTreeSet<EndpointKey>,
+    /// Those that fail, as was told.
+    failing: BTreeSet<EndpointKey>,
     highest: Option<Timeline>,
     last_mishap: Instant,
     /// The writer whose confirmation is awaited, and until when.
@@ -90,24 +94,26 @@ pub(super) struct Judge {
     began: BTreeMap<NodeId, Instant>,
     /// When each was last seen not to answer.
     silent_at: BTreeMap<NodeId, Instant>,
-    /// When each accepted writes: from, and until if that is over.
-    writing: BTreeMap<NodeId, Vec<(Instant, Option<Instant>)>>,
+    writing: Writing,
     /// Until when an API that hung is to be left alone.
     rests_until: BTreeMap<EndpointKey, Instant>,
     /// The primary said last that it lives without its DCS.
     without_dcs: bool,
-    last_primary: Option<String>,
+    told: Vec<Told>,
 }
 
 impl Judge {
-    pub(super) fn new() -> Self {
+    /// Of a daemon that asks so many members.
+    pub(super) fn new(members: u8) -> Self {
         Self {
+            members: members.into(),
             finding: None,
             tally: Tally::default(),
             hasher: DefaultHasher::new(),
             in_flight: BTreeSet::new(),
             sent: BTreeMap::new(),
             answered: BTreeSet::new(),
+            failing: BTreeSet::new(),
             highest: None,
             last_mishap: Instant::ZERO,
             awaited: None,
@@ -117,7 +123,7 @@ impl Judge {
             writing: BTreeMap::new(),
             rests_until: BTreeMap::new(),
             without_dcs: false,
-            last_primary: None,
+            told: Vec::new(),
         }
     }
 
@@ -131,7 +137,9 @@ impl Judge {
     }
 
     pub(super) fn outcome(self) -> Outcome {
-        Outcome { finding: self.finding, tally: self.tally, hash: self.hasher.finish() }
+        let hash = self.hasher.finish();
+        let Self { finding, tally, told, writing, .. } = self;
+        Outcome { finding, tally, hash, told, writing }
     }
 
     pub(super) fn note_mishap(&mut self, now: Instant) {
@@ -179,6 +187,13 @@ impl Judge {
         if let EventKind::TimelineRegressed { to, .. } = &event.kind {
             self.highest = Some(*to);
         }
+        if let Subject::Endpoint(key) = &event.subject {
+            if matches!(event.kind, EventKind::EndpointFailed(_)) {
+                self.failing.insert(key.clone());
+            } else if event.kind == EventKind::EndpointAnswers {
+                self.failing.remove(key);
+            }
+        }
         let word = match &event.kind {
             EventKind::ClusterHangs => Some("cluster hangs"),
             EventKind::StaleView { .. } => Some("stale view"),
@@ -203,22 +218,19 @@ impl Judge {
         &mut self,
         now: Instant,
         cluster: &Cluster,
-        discovery: &Discovery,
+        topology: &Topology,
         cut: &BTreeSet<NodeId>,
         is_stopped: bool,
     ) {
-        let Some(topology) = discovery.topology(&id()) else { return };
         let primary = &topology.primary;
         self.note_primary(now, primary);
-        self.d8(now, primary, discovery);
+        self.d8(now, primary);
         self.d2(now, primary);
         self.note_writers(now, cluster);
-        let answers = |host: &openproxy_core::discovery::Host| {
-            let mut endpoints = discovery.endpoints();
-            endpoints.any(|(key, _, failure)| key.address.host == *host && failure.is_none())
-        };
         let named = primary.confirmed().map(|named| &named.address.host);
-        self.without_dcs = topology.failsafe && !is_stopped && named.is_some_and(answers);
+        let answers =
+            named.is_some_and(|host| !self.failing.iter().any(|key| key.address.host == *host));
+        self.without_dcs = topology.failsafe && !is_stopped && answers;
         self.d3(now, primary);
         if !is_stopped {
             self.d1(now, primary, cluster);
@@ -228,33 +240,12 @@ impl Judge {
     }
 
     fn note_primary(&mut self, now: Instant, primary: &Primary) {
-        let text = primary.to_string();
-        if self.last_primary.as_ref() != Some(&text) {
-            (now, &text).hash(&mut self.hasher);
-            self.last_primary = Some(text);
+        let told = Told::new(now, primary);
+        self.tally.seen.insert(told.word);
+        if self.told.last().is_none_or(|last| last.text != told.text) {
+            (now, &told.text).hash(&mut self.hasher);
+            self.told.push(told);
         }
-        self.tally.seen.insert(match primary {
-            Primary::Confirmed(named) => match named.evidence.rule {
-                Rule::OwnWord => "own word",
-                Rule::LeaderKey => "leader key",
-                Rule::File => "file",
-            },
-            Primary::Kept(..) => "kept",
-            Primary::Hearsay(_) => "hearsay",
-            Primary::None(why) => match why {
-                NoneWhy::Starting => "starting",
-                NoneWhy::GaveUp(..) => "gave up",
-                NoneWhy::KeyGone => "key gone",
-                NoneWhy::KeyMoved(_) => "key moved",
-                NoneWhy::Unreachable => "unreachable",
-                NoneWhy::NobodyClaims => "nobody claims",
-                NoneWhy::NoneAnswered => "none answered",
-                NoneWhy::Conflict(_) => "conflict told",
-                NoneWhy::Fenced(_) => "fenced",
-                NoneWhy::Unagreed => "unagreed",
-                NoneWhy::Unknown | NoneWhy::StandbyCluster => "other",
-            },
-        });
     }
 
     fn d1(&mut self, now: Instant, primary: &Primary, cluster: &Cluster) {
@@ -310,8 +301,8 @@ impl Judge {
         }
     }
 
-    fn d8(&mut self, now: Instant, primary: &Primary, discovery: &Discovery) {
-        let all = discovery.endpoints().all(|(key, _, _)| self.answered.contains(key));
+    fn d8(&mut self, now: Instant, primary: &Primary) {
+        let all = self.answered.len() >= self.members;
         if !all && !matches!(primary, Primary::None(NoneWhy::Starting)) {
             // Members that are learnt later aren't waited for; here, all are in the file.
             self.breaks(DiscoveryId::D8Start, now, format!("{primary} before all were heard"));
@@ -360,8 +351,7 @@ impl Judge {
     }
 
     /// At the end, all has been well for long enough.
-    pub(super) fn end(&mut self, now: Instant, cluster: &Cluster, discovery: &Discovery) {
-        let Some(topology) = discovery.topology(&id()) else { return };
+    pub(super) fn end(&mut self, now: Instant, cluster: &Cluster, topology: &Topology) {
         let named = topology.primary.confirmed().and_then(|named| member(&named.address.host));
         let writer = cluster.newest_writer().map(|(node, _)| node);
         if cluster.is_calm() && named != writer {

@@ -13,6 +13,7 @@ use openproxy_io_sim::patroni::{Cluster, Path, Reply, host};
 
 use super::judge::{Finding, Judge, Tally};
 use super::scenario::{Mishap, Scenario};
+use super::told::{Told, Writing};
 
 /// The kernel gives up on a host that is off.
 const UNREACHABLE_AFTER: Duration = Duration::from_secs(3);
@@ -28,6 +29,10 @@ pub struct Outcome {
     pub tally: Tally,
     /// A number that is the same for the same run.
     pub hash: u64,
+    /// What was told of the primary, in order.
+    pub told: Vec<Told>,
+    /// Who accepted writes meanwhile.
+    pub writing: Writing,
 }
 
 /// What is on its way.
@@ -65,7 +70,7 @@ pub fn run(scenario: &Scenario) -> Outcome {
         pending: BTreeMap::new(),
         cut: BTreeSet::new(),
         stopped_until: Instant::ZERO,
-        judge: Judge::new(),
+        judge: Judge::new(scenario.setup.members),
     };
     let mut steps = scenario.steps.iter().peekable();
     let mut has_started = false;
@@ -74,7 +79,9 @@ pub fn run(scenario: &Scenario) -> Outcome {
         let start_at = if has_started { Instant::MAX } else { scenario.starts_at };
         let next = world.next_at().min(step_at).min(start_at);
         if next > scenario.end || world.judge.is_broken() {
-            world.judge.end(world.now, &world.cluster, &world.discovery);
+            if let Some(topology) = world.discovery.topology(&id()) {
+                world.judge.end(world.now, &world.cluster, topology);
+            }
             return world.judge.outcome();
         }
         world.now = world.now.max(next);
@@ -157,7 +164,9 @@ impl World<'_> {
             self.drain();
         }
         let is_stopped = self.now < self.stopped_until;
-        self.judge.look(self.now, &self.cluster, &self.discovery, &self.cut, is_stopped);
+        if let Some(topology) = self.discovery.topology(&id()) {
+            self.judge.look(self.now, &self.cluster, topology, &self.cut, is_stopped);
+        }
     }
 
     fn hand_in(&mut self, pending: Pending) {
