@@ -13,7 +13,7 @@ use super::world::member;
 pub struct Told {
     /// From when.
     pub at: Instant,
-    /// On what grounds, or why nobody was named: the words of [`Tally::seen`].
+    /// On what grounds, or why nobody was named: the words of [`Tally::seen`](super::Tally::seen).
     pub word: &'static str,
     /// Who was named.
     pub node: Option<NodeId>,
