@@ -65,7 +65,7 @@ fn shards() -> Vec<ShardConfig> {
 fn answer(host: &str, path: AskPath) -> String {
     let (cluster, node) = host["10.0.".len()..].split_once('.').expect("four numbers");
     match path {
-        AskPath::Patroni => {
+        AskPath::Patroni | AskPath::Health => {
             let (role, xlog) = match node {
                 "1" => ("primary", r#""location": 67582592"#),
                 _ => ("replica", r#""replayed_location": 67582500"#),

@@ -243,7 +243,7 @@ impl Discovery {
         let sent = if mutated!(AnswerTimeCounts) { now } else { flight.sent };
         match (flight.path, answer) {
             (_, Err(failure)) => self.fail(ticket.place, now, flight, failure),
-            (AskPath::Patroni, Ok(body)) => match NodeAnswer::parse(body) {
+            (AskPath::Patroni | AskPath::Health, Ok(body)) => match NodeAnswer::parse(body) {
                 Err(error) => {
                     self.fail(ticket.place, now, flight, AskFailure::BadAnswer(error));
                 }

@@ -83,9 +83,21 @@ impl Discovery {
         let mut clusters = endpoint.clusters.iter().filter_map(|ix| self.cluster(*ix));
         if !spared && clusters.any(|cluster| cluster.wants_view(&self.endpoints, ix, now)) {
             AskPath::Cluster
+        } else if self.may_demote_itself(ix) && !endpoint.lacks_health {
+            AskPath::Health
         } else {
             AskPath::Patroni
         }
+    }
+
+    /// Whether it is a primary whose DCS seems to be gone, and that doesn't live on without it:
+    /// its PostgreSQL will be restarted, and what is asked meanwhile should be answered meanwhile.
+    fn may_demote_itself(&self, ix: EndpointIx) -> bool {
+        self.clusters_of(ix).any(|(_, cluster)| {
+            let is_primary = cluster.incumbent.as_ref().is_some_and(|i| i.endpoint == ix);
+            let hangs = cluster.view_hangs > 0;
+            is_primary && hangs && !cluster.lives_without_dcs(&self.endpoints)
+        })
     }
 
     /// A request failed.
@@ -97,6 +109,12 @@ impl Discovery {
         failure: AskFailure,
     ) {
         let Some(endpoint) = self.endpoint_mut(ix) else { return };
+        if flight.path == AskPath::Health && failure.is_of_answer() {
+            // A stand-in for Patroni, or something before it, that knows `/patroni` alone.
+            endpoint.lacks_health = true;
+            endpoint.counters.count_failure(&failure);
+            return self.relist(ix);
+        }
         let hangs = flight.path == AskPath::Cluster && failure.is_like(&AskFailure::TimedOut);
         let is_new = endpoint.take_failure(now, flight, failure.clone());
         let tell_hang = hangs && !std::mem::replace(&mut endpoint.cluster_hangs, hangs);
@@ -306,7 +324,7 @@ impl Cluster {
             });
             return !(overdue && others > 0 && endpoint.last_path == AskPath::Cluster);
         }
-        endpoint.last_path == AskPath::Patroni
+        endpoint.last_path != AskPath::Cluster
     }
 
     /// Who holds the leader key, by the latest view, or else who last was named.

@@ -17,6 +17,9 @@ pub(super) type EndpointIx = usize;
 pub enum AskPath {
     /// `/patroni`: the node about itself, from no further than its PostgreSQL.
     Patroni,
+    /// `/health`: the same answer as to `/patroni`, but at once: while PostgreSQL restarts,
+    /// `/patroni` tries again after a second.
+    Health,
     /// `/cluster`: the node about the DCS. It may hang for ten seconds.
     Cluster,
 }
@@ -27,6 +30,7 @@ impl AskPath {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Patroni => "/patroni",
+            Self::Health => "/health",
             Self::Cluster => "/cluster",
         }
     }
@@ -101,6 +105,8 @@ pub(super) struct Endpoint {
     /// When it was last asked for that.
     pub(super) view_asked: Instant,
     pub(super) cluster_hangs: bool,
+    /// It has no `/health`, or another's.
+    pub(super) lacks_health: bool,
     /// The last `/cluster` failed.
     pub(super) view_failed: bool,
     /// How the last request ended, if badly; `/cluster` that hangs doesn't count.
@@ -126,6 +132,7 @@ impl Endpoint {
             view: None,
             view_asked: Instant::ZERO,
             cluster_hangs: false,
+            lacks_health: false,
             view_failed: false,
             failure: None,
             failed_at: Instant::ZERO,
@@ -209,12 +216,12 @@ impl Endpoint {
         let hung = now.since(flight.sent);
         let is_hang = failure.is_like(&AskFailure::TimedOut);
         match (flight.path, is_hang) {
-            (AskPath::Patroni, true) => self.slots.note_hang(now, hung),
+            (AskPath::Patroni | AskPath::Health, true) => self.slots.note_hang(now, hung),
             (AskPath::Cluster, true) => self.slots.note_view_hang(now, hung),
-            (AskPath::Patroni | AskPath::Cluster, false) => self.slots.note_prompt(),
+            (_, false) => self.slots.note_prompt(),
         }
         match flight.path {
-            AskPath::Patroni => self.tried = true,
+            AskPath::Patroni | AskPath::Health => self.tried = true,
             AskPath::Cluster => (self.view_tried, self.view_failed) = (true, true),
         }
         // What `/cluster` fails with but for a node that is gone is the DCS's.

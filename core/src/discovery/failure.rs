@@ -59,6 +59,20 @@ impl AskFailure {
         }
     }
 
+    /// Whether something answered, but not what was asked for.
+    pub(super) const fn is_of_answer(&self) -> bool {
+        match self {
+            Self::Status(_) | Self::Other(_) | Self::BadAnswer(_) | Self::SaysNothing => true,
+            Self::Refused
+            | Self::Reset
+            | Self::TimedOut
+            | Self::Unreachable
+            | Self::NoSuchHost
+            | Self::Closed
+            | Self::Tls(_) => false,
+        }
+    }
+
     /// Whether it is the same kind of failure, whatever the words.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {

@@ -135,7 +135,7 @@ impl Discovery {
     }
 
     /// The clusters that an endpoint is part of.
-    fn clusters_of(&self, ix: EndpointIx) -> impl Iterator<Item = (usize, &Cluster)> {
+    pub(super) fn clusters_of(&self, ix: EndpointIx) -> impl Iterator<Item = (usize, &Cluster)> {
         let places = get(&self.endpoints, ix).map(|endpoint| &endpoint.clusters);
         let places = places.into_iter().flatten();
         places.filter_map(|place| Some((*place, self.cluster(*place)?)))

@@ -289,13 +289,9 @@ where
             Scheme::Https(_) => http::Scheme::Https,
         };
         let endpoint = Endpoint { scheme, host, port: key.address.port };
-        let path = match path {
-            AskPath::Patroni => "/patroni",
-            AskPath::Cluster => "/cluster",
-        };
         let dial = self.dial.clone();
         self.running.push(Box::pin(async move {
-            let answer = client.get_json(&dial, &endpoint, path, deadline).await;
+            let answer = client.get_json(&dial, &endpoint, path.as_str(), deadline).await;
             Done::Asked(ticket, key, answer)
         }));
     }

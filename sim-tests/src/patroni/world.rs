@@ -227,7 +227,7 @@ impl World<'_> {
             return self.spoil(delay);
         }
         let path = match path {
-            AskPath::Patroni => Path::Patroni,
+            AskPath::Patroni | AskPath::Health => Path::Patroni,
             AskPath::Cluster => Path::Cluster,
         };
         match self.cluster.reply(node, path) {

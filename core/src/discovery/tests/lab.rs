@@ -112,7 +112,7 @@ impl<W: World> Lab<W> {
                 self.last_ticket = Some(ticket);
                 let read = answer.as_ref().ok().and_then(|b| NodeAnswer::parse(b.as_bytes()).ok());
                 if let Some(said) = read.filter(|a| a.role.is_some() && a.state.is_some())
-                    && path == AskPath::Patroni
+                    && path != AskPath::Cluster
                 {
                     self.delivered.insert(endpoint.clone(), (sent, said));
                 }

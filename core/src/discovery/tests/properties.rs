@@ -66,7 +66,7 @@ impl World for Dice {
             0 => Err(AskFailure::Refused),
             1 => Ok("<html>".to_owned()),
             _ => Ok(match path {
-                AskPath::Patroni => self.body(endpoint.address.host.as_str()),
+                AskPath::Patroni | AskPath::Health => self.body(endpoint.address.host.as_str()),
                 AskPath::Cluster => self.view(),
             }),
         };

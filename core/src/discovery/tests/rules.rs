@@ -1,127 +1,13 @@
 //! Each rule by itself, in a world of three nodes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::super::*;
-use super::lab::{Answer, Lab, World, at, server, shard, shard_id};
+use super::lab::{Lab, at, server, shard, shard_id};
+use super::script::{
+    NODES, Rules, Script, healthy, lab, own, paused, primary, replica, started, view,
+};
 use crate::time::{Duration, Instant};
-
-const NODES: [&str; 3] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
-
-/// A node that says always the same.
-#[derive(Clone, Debug)]
-struct Node {
-    own: Result<String, AskFailure>,
-    view: Result<String, AskFailure>,
-    delay: Duration,
-    open: bool,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Script(BTreeMap<String, Node>);
-
-impl World for Script {
-    fn answer(&mut self, _: Instant, endpoint: &EndpointKey, path: AskPath) -> Answer {
-        let Some(node) = self.0.get(endpoint.address.host.as_str()) else {
-            return (Duration::ZERO, Err(AskFailure::Refused));
-        };
-        let answer = match path {
-            AskPath::Patroni => node.own.clone(),
-            AskPath::Cluster => node.view.clone(),
-        };
-        let hangs = matches!(answer, Err(AskFailure::TimedOut));
-        (if hangs { Duration::from_secs(60) } else { node.delay }, answer)
-    }
-
-    fn probe(&mut self, _: Instant, address: &Address) -> (Duration, Result<(), ProbeFailure>) {
-        let open = self.0.get(address.host.as_str()).is_some_and(|node| node.open);
-        (Duration::from_millis(1), if open { Ok(()) } else { Err(ProbeFailure::Refused) })
-    }
-}
-
-fn own(index: usize, role: &str, state: &str, timeline: u32, more: &str) -> String {
-    format!(
-        r#"{{"state": "{state}", "role": "{role}", "timeline": {timeline}, {more}
-            "database_system_identifier": "77", "patroni": {{"name": "n{index}"}}}}"#
-    )
-}
-
-fn primary(index: usize, timeline: u32) -> String {
-    own(index, "primary", "running", timeline, r#""xlog": {"location": 1000000},"#)
-}
-
-fn replica(index: usize, timeline: u32) -> String {
-    let more = r#""replication_state": "streaming", "xlog": {"replayed_location": 999900},"#;
-    own(index, "replica", "running", timeline, more)
-}
-
-/// A view in which `leader` holds the key on this timeline; 0 for nobody.
-fn view(leader: usize, timeline: u32) -> String {
-    let member = |index: usize| {
-        let (role, state) =
-            if index == leader { ("leader", "running") } else { ("replica", "streaming") };
-        format!(
-            r#"{{"name": "n{index}", "role": "{role}", "state": "{state}", "timeline": {timeline},
-                "api_url": "http://10.0.0.{index}:8008/patroni", "host": "10.0.0.{index}",
-                "port": 5432}}"#
-        )
-    };
-    let members: Vec<_> = (1..=3).map(member).collect();
-    format!(r#"{{"members": [{}], "scope": "s"}}"#, members.join(","))
-}
-
-fn paused(view: &str) -> String {
-    view.replace(r#""scope""#, r#""pause": true, "scope""#)
-}
-
-/// Three healthy nodes, the first of which is primary on timeline 5.
-fn healthy() -> Script {
-    let node = |index: usize| Node {
-        own: Ok(if index == 1 { primary(1, 5) } else { replica(index, 5) }),
-        view: Ok(view(1, 5)),
-        delay: Duration::from_millis(2),
-        open: true,
-    };
-    Script((1..=3).map(|index| (format!("10.0.0.{index}"), node(index))).collect())
-}
-
-type Rules = Lab<Script>;
-
-fn lab(script: Script) -> Rules {
-    Lab::new(script, &[shard(&NODES)], at(0))
-}
-
-impl Rules {
-    fn node(&mut self, index: usize) -> &mut Node {
-        self.world.0.get_mut(&format!("10.0.0.{index}")).expect("a node")
-    }
-
-    fn pass(&mut self, millis: u64) -> &Primary {
-        let end = self.now + Duration::from_millis(millis);
-        self.run(end, |_| {});
-        self.primary()
-    }
-
-    fn views(&mut self, view: &str) {
-        (1..=3).for_each(|index| self.node(index).view = Ok(view.to_owned()));
-    }
-
-    fn confirmed(&self) -> Option<&str> {
-        self.primary().confirmed().and_then(|named| named.name.as_deref())
-    }
-
-    fn has_event(&self, wanted: impl Fn(&EventKind) -> bool) -> bool {
-        self.events.iter().any(|(_, event)| wanted(&event.kind))
-    }
-}
-
-/// The healthy lab, with its first node confirmed.
-fn started() -> Rules {
-    let mut lab = lab(healthy());
-    lab.pass(6_000);
-    assert_eq!(lab.confirmed(), Some("n1"));
-    lab
-}
 
 #[test]
 pub(super) fn a_healthy_cluster_is_told_soon_and_then_left_alone() {

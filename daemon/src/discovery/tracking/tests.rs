@@ -72,7 +72,7 @@ impl Bench {
         let primary = self.primary.ok_or(AskFailure::Refused)?;
         let timeline = self.timeline;
         Ok(match path {
-            AskPath::Patroni => {
+            AskPath::Patroni | AskPath::Health => {
                 let role = if host == primary { "primary" } else { "replica" };
                 format!(
                     "{{\"state\": \"running\", \"role\": \"{role}\", \"timeline\": {timeline}, \
