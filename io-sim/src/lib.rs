@@ -10,11 +10,12 @@
 //! | [`host`] | one machine: kernel, netlink worker, sockets and hooks of the process on it |
 //! | [`neighbours`] | clients, and which machine they take for the holder of a VIP |
 //! | [`gate`] | what a stopped process (SIGSTOP) waits at |
+//! | [`patroni`] | a Patroni cluster: who accepts writes, what its APIs say, and hyper to say it |
 //! | [`platform`] | the core's `Platform` on such a machine, in a host of turmoil |
 //!
 //! All of it is plain data, driven by calls that carry the time: the discrete-event runner calls it
 //! directly, and the turmoil runner puts the same machines on turmoil's network for the
-//! production driver. A simulated HTTP server belongs beside `host`.
+//! production driver.
 
 #![forbid(unsafe_code)]
 

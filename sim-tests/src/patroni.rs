@@ -6,9 +6,11 @@
 mod judge;
 mod scenario;
 mod told;
+mod turmoil_world;
 mod world;
 
 pub use judge::{DiscoveryId, Finding, Tally};
 pub use scenario::{Mishap, Scenario, Step, scenario};
 pub use told::{Told, Writing};
+pub use turmoil_world::run_on_turmoil;
 pub use world::{Outcome, run};

@@ -13,10 +13,11 @@ const SEEDS: u64 = 1_000;
 const MUTANT_SEEDS: u64 = 100;
 
 /// What must be come across.
-const SOMETIMES: [&str; 12] = [
+const SOMETIMES: [&str; 13] = [
     "own word",
     "leader key",
     "kept",
+    "paused",
     "starting",
     "gave up",
     "key gone",
@@ -90,7 +91,7 @@ const ELSEWHERE: &[(Mutant, &str)] = &[
     (Mutant::StateIgnored, "who stops says no timeline, and claims nothing without one"),
     (Mutant::EqualTimelinesIgnored, "a promotion always takes a timeline of its own"),
     (Mutant::StaleViewBelieved, "the new primary's own word is heard within the same moment"),
-    (Mutant::PauseIgnored, "nobody pauses Patroni"),
+    (Mutant::PauseIgnored, "a pause and a silent primary must come together; nobody is named then"),
     (Mutant::OneFailureDecides, "a port that refuses once refuses again"),
     (Mutant::HasteForever, "eight a second are allowed for as long as news may come"),
     (Mutant::SystemsMerged, "there is one database"),

@@ -92,6 +92,9 @@ impl Cluster {
         if self.is_unlocked(place) {
             answer["cluster_unlocked"] = json!(true);
         }
+        if self.seen_paused(place) {
+            answer["pause"] = json!(true);
+        }
         if member.failsafe {
             answer["failsafe_mode_is_active"] = json!(true);
         }
@@ -107,6 +110,10 @@ impl Cluster {
         }
     }
 
+    fn seen_paused(&self, place: usize) -> bool {
+        if self.reaches_dcs(place) { self.is_paused } else { self.members[place].view.is_paused }
+    }
+
     fn view(&self, view: &View) -> Value {
         let members = view.members.iter().enumerate();
         let members: Vec<Value> = members
@@ -115,6 +122,9 @@ impl Cluster {
         let mut answer = json!({ "members": members });
         if matches!(self.setup.version, Version::V40 | Version::V41) {
             answer["scope"] = json!("sim");
+        }
+        if view.is_paused {
+            answer["pause"] = json!(true);
         }
         answer
     }

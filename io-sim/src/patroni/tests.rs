@@ -126,3 +126,27 @@ fn one_that_is_cut_off_shows_what_it_saw_and_then_hangs() {
     run(&mut cluster, Duration::from_secs(20));
     assert_eq!(cluster.reply(NodeId(2), Path::Cluster), Reply::Silence);
 }
+
+#[test]
+fn in_pause_nobody_is_promoted_or_demoted_and_all_say_so() {
+    for seed in 0..50 {
+        let mut cluster = start(false, seed);
+        cluster.suffer(Fault::Pause);
+        run(&mut cluster, Duration::from_secs(10));
+        for path in [Path::Patroni, Path::Cluster] {
+            let Reply::Body(body) = cluster.reply(N0, path) else { panic!("up") };
+            assert!(body.contains(r#""pause":true"#), "{body}");
+        }
+        // A leader without its DCS goes on, and one that dies isn't followed.
+        cluster.suffer(Fault::StopDcs);
+        run(&mut cluster, Duration::from_secs(60));
+        assert_eq!(cluster.newest_writer().map(|(node, _)| node), Some(N0));
+        cluster.suffer(Fault::StartDcs);
+        cluster.suffer(Fault::KillMachine(N0));
+        run(&mut cluster, Duration::from_secs(60));
+        assert_eq!(cluster.newest_writer(), None);
+        cluster.suffer(Fault::Unpause);
+        run(&mut cluster, Duration::from_secs(60));
+        assert_eq!(cluster.writers().count(), 1);
+    }
+}

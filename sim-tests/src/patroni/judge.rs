@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use openproxy_core::discovery::{
-    AskPath, EndpointKey, Event, EventKind, NoneWhy, Primary, Rule, Subject, Timeline, Topology,
+    AskPath, EndpointKey, Event, EventKind, Host, NoneWhy, Primary, Rule, Subject, Timeline,
+    Topology,
 };
 use openproxy_core::time::{Duration, Instant};
 use openproxy_io_sim::NodeId;
@@ -77,6 +78,8 @@ pub struct Tally {
 #[derive(Debug)]
 pub(super) struct Judge {
     members: usize,
+    /// A question is answered by what is true this long after it was asked.
+    reaches_after: Duration,
     finding: Option<Finding>,
     tally: Tally,
     hasher: DefaultHasher,
@@ -97,16 +100,17 @@ pub(super) struct Judge {
     writing: Writing,
     /// Until when an API that hung is to be left alone.
     rests_until: BTreeMap<EndpointKey, Instant>,
-    /// The primary said last that it lives without its DCS.
-    without_dcs: bool,
+    /// The primary that says that it lives without its DCS, and since when.
+    without_dcs: Option<(Host, Instant)>,
     told: Vec<Told>,
 }
 
 impl Judge {
-    /// Of a daemon that asks so many members.
-    pub(super) fn new(members: u8) -> Self {
+    /// Of a daemon that asks so many members, whom its questions reach after so long.
+    pub(super) fn new(members: u8, reaches_after: Duration) -> Self {
         Self {
             members: members.into(),
+            reaches_after,
             finding: None,
             tally: Tally::default(),
             hasher: DefaultHasher::new(),
@@ -122,7 +126,7 @@ impl Judge {
             silent_at: BTreeMap::new(),
             writing: BTreeMap::new(),
             rests_until: BTreeMap::new(),
-            without_dcs: false,
+            without_dcs: None,
             told: Vec::new(),
         }
     }
@@ -148,18 +152,26 @@ impl Judge {
         self.awaited = None;
     }
 
-    pub(super) fn note_asked(&mut self, now: Instant, endpoint: &EndpointKey, path: AskPath) {
+    /// What an endpoint is asked for, by a question that began at `asked`.
+    pub(super) fn note_path(&mut self, asked: Instant, endpoint: &EndpointKey, path: AskPath) {
+        (endpoint, path == AskPath::Cluster).hash(&mut self.hasher);
+        let is_known = self.without_dcs.as_ref().is_some_and(|(host, since)| {
+            *since < asked && !self.failing.iter().any(|key| key.address.host == *host)
+        });
+        if is_known && path == AskPath::Cluster {
+            let text = format!("{endpoint}: asked for its cluster, without a DCS");
+            self.breaks(DiscoveryId::D5Harmless, asked, text);
+        }
+    }
+
+    pub(super) fn note_asked(&mut self, now: Instant, endpoint: &EndpointKey) {
         self.tally.asked += 1;
-        (now, endpoint, path == AskPath::Cluster).hash(&mut self.hasher);
+        (now, endpoint).hash(&mut self.hasher);
         if !self.in_flight.insert(endpoint.clone()) {
             self.breaks(DiscoveryId::D5Harmless, now, format!("{endpoint}: asked twice at once"));
         }
         if self.rests_until.get(endpoint).is_some_and(|until| now < *until) {
             self.breaks(DiscoveryId::D5Harmless, now, format!("{endpoint}: asked at its rest"));
-        }
-        if self.without_dcs && path == AskPath::Cluster {
-            let text = format!("{endpoint}: asked for its cluster, without a DCS");
-            self.breaks(DiscoveryId::D5Harmless, now, text);
         }
         let sent = self.sent.entry(endpoint.clone()).or_default();
         sent.push_back(now);
@@ -227,10 +239,11 @@ impl Judge {
         self.d8(now, primary);
         self.d2(now, primary);
         self.note_writers(now, cluster);
-        let named = primary.confirmed().map(|named| &named.address.host);
-        let answers =
-            named.is_some_and(|host| !self.failing.iter().any(|key| key.address.host == *host));
-        self.without_dcs = topology.failsafe && !is_stopped && answers;
+        let named = primary.confirmed().filter(|_| topology.failsafe && !is_stopped);
+        self.without_dcs = named.map(|named| {
+            let known = self.without_dcs.take().filter(|(host, _)| *host == named.address.host);
+            known.unwrap_or_else(|| (named.address.host.clone(), now))
+        });
         self.d3(now, primary);
         if !is_stopped {
             self.d1(now, primary, cluster);
@@ -293,7 +306,7 @@ impl Judge {
         let (asked, node) = (named.evidence.at, member(&named.address.host));
         let spans = node.and_then(|node| self.writing.get(&node)).into_iter().flatten();
         let accepts = |(from, until): &(Instant, Option<Instant>)| {
-            *from <= asked && until.is_none_or(|until| asked <= until)
+            *from <= asked + self.reaches_after && until.is_none_or(|until| asked <= until)
         };
         if !spans.clone().any(accepts) {
             let text = format!("{primary}, asked at {asked:?}, when it accepted no writes");

@@ -113,14 +113,15 @@ impl Dice {
         let node = NodeId(u8::try_from(self.below(members.into())).unwrap_or_default());
         let until = at + Duration::from_millis(500 + self.below(80_000));
         let cluster = |from, to| (Mishap::Cluster(from), Some(Mishap::Cluster(to)));
-        let (begins, ends) = match self.below(9) {
+        let (begins, ends) = match self.below(10) {
             0 | 1 => (Mishap::Cluster(Fault::SwitchOver), None),
             2 => cluster(Fault::KillMachine(node), Fault::StartMachine(node)),
             3 => cluster(Fault::KillPatroni(node), Fault::StartPatroni(node)),
             4 => cluster(Fault::HangPatroni(node), Fault::ResumePatroni(node)),
             5 => cluster(Fault::CutDcs(node), Fault::MendDcs(node)),
             6 => cluster(Fault::StopDcs, Fault::StartDcs),
-            7 => (Mishap::CutDaemon(node), Some(Mishap::MendDaemon(node))),
+            7 => cluster(Fault::Pause, Fault::Unpause),
+            8 => (Mishap::CutDaemon(node), Some(Mishap::MendDaemon(node))),
             _ => (Mishap::StopDaemon(Duration::from_millis(self.below(60_000))), None),
         };
         steps.push(Step { at, mishap: begins });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use openproxy_core::discovery::{NoneWhy, Primary, Rule};
+use openproxy_core::discovery::{KeptWhy, NoneWhy, Primary, Rule};
 use openproxy_core::time::Instant;
 use openproxy_io_sim::NodeId;
 
@@ -46,7 +46,8 @@ const fn word(primary: &Primary) -> &'static str {
             Rule::LeaderKey => "leader key",
             Rule::File => "file",
         },
-        Primary::Kept(..) => "kept",
+        Primary::Kept(_, KeptWhy::Paused) => "paused",
+        Primary::Kept(_, KeptWhy::OwnSilent | KeptWhy::AllSilent) => "kept",
         Primary::Hearsay(_) => "hearsay",
         Primary::None(why) => match why {
             NoneWhy::Starting => "starting",

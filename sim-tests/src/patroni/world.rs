@@ -70,7 +70,7 @@ pub fn run(scenario: &Scenario) -> Outcome {
         pending: BTreeMap::new(),
         cut: BTreeSet::new(),
         stopped_until: Instant::ZERO,
-        judge: Judge::new(scenario.setup.members),
+        judge: Judge::new(scenario.setup.members, Duration::ZERO),
     };
     let mut steps = scenario.steps.iter().peekable();
     let mut has_started = false;
@@ -99,7 +99,7 @@ pub fn run(scenario: &Scenario) -> Outcome {
     }
 }
 
-fn shard(scenario: &Scenario) -> ShardConfig {
+pub(super) fn shard(scenario: &Scenario) -> ShardConfig {
     let address = |place| Address { host: Host::new(&host(place)), port: 5432 };
     let servers = (0..usize::from(scenario.setup.members))
         .map(|place| Server { address: address(place), role: FileRole::Auto });
@@ -188,7 +188,8 @@ impl World<'_> {
             self.asked += 1;
             match output {
                 Output::Ask { ticket, endpoint, path, deadline } => {
-                    self.judge.note_asked(self.now, &endpoint, path);
+                    self.judge.note_asked(self.now, &endpoint);
+                    self.judge.note_path(self.now, &endpoint, path);
                     let (after, answer) = self.answer(&endpoint, path);
                     let at = self.now + after;
                     let late = at >= deadline;
