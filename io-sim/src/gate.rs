@@ -1,6 +1,9 @@
 //! What a stopped process waits at, before it looks at anything.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::ready;
 
 use tokio::sync::Notify;
 
@@ -40,6 +43,19 @@ impl Gate {
         while !self.is_open() {
             self.opening.notified().await;
         }
+    }
+
+    /// Runs a part of the process: while that is stopped, nothing of it happens.
+    pub async fn hold<F: Future>(&self, part: F) -> F::Output {
+        let (mut part, mut passing) = (pin!(part), Box::pin(self.pass()));
+        poll_fn(|context| {
+            if !self.is_open() {
+                passing = Box::pin(self.pass());
+                ready!(passing.as_mut().poll(context));
+            }
+            part.as_mut().poll(context)
+        })
+        .await
     }
 }
 

@@ -4,6 +4,7 @@
 //! spoils answers; what it tells is held against who really accepts writes.
 
 mod judge;
+pub(crate) mod net;
 mod scenario;
 mod told;
 mod turmoil_world;

@@ -20,6 +20,7 @@
 
 mod faults;
 mod file;
+mod patroni;
 mod process;
 
 use std::cell::RefCell;
@@ -32,8 +33,11 @@ use openproxy_io_sim::platform::{Machine, TICK, Told, Wire, turmoil_address};
 use turmoil::Sim;
 
 use crate::observe::{End, Observation, Observer};
+use crate::patroni::net::Cuts;
 use crate::scenario::{Changes, Scenario};
 use crate::timetable::Timetable;
+use patroni::Patroni;
+pub use patroni::Turn;
 use process::{Signal, Station, live};
 
 /// How a run ended.
@@ -64,6 +68,8 @@ pub struct TurmoilWorld<'s, O> {
     timetable: Timetable<'s>,
     now: SimTime,
     failure: Option<String>,
+    cuts: Rc<Cuts>,
+    patroni: Option<Patroni>,
 }
 
 impl<O: std::fmt::Debug> std::fmt::Debug for TurmoilWorld<'_, O> {
@@ -86,8 +92,9 @@ impl<'s, O: Observer> TurmoilWorld<'s, O> {
         let addresses: Vec<_> = scenario.ids().map(|node| scenario.own_address(node).0).collect();
         let wire = Rc::new(RefCell::new(Wire::new(scenario.lan(), &addresses)));
         let mut sim = simulation(scenario);
-        let stations: Vec<_> =
-            scenario.ids().map(|node| Rc::new(station(scenario, node, Rc::clone(&wire)))).collect();
+        let cuts = Rc::new(Cuts::default());
+        let station = |node| Rc::new(station(scenario, node, Rc::clone(&wire), Rc::clone(&cuts)));
+        let stations: Vec<_> = scenario.ids().map(station).collect();
         for station in &stations {
             let resident = Rc::clone(station);
             let address = turmoil_address(station.machine.node);
@@ -103,6 +110,8 @@ impl<'s, O: Observer> TurmoilWorld<'s, O> {
             timetable: Timetable::new(scenario),
             now: SimTime::ZERO,
             failure: None,
+            cuts,
+            patroni: None,
         }
     }
 
@@ -143,6 +152,7 @@ impl<'s, O: Observer> TurmoilWorld<'s, O> {
     fn step(&mut self) {
         let now = self.now;
         self.befall();
+        self.befall_patroni();
         while let Some(held) = {
             let mut wire = self.wire.borrow_mut();
             wire.next_held(now)
@@ -194,9 +204,9 @@ fn simulation(scenario: &Scenario) -> Sim<'static> {
         .build()
 }
 
-fn station(scenario: &Scenario, node: NodeId, wire: Rc<RefCell<Wire>>) -> Station {
+fn station(scenario: &Scenario, node: NodeId, wire: Rc<RefCell<Wire>>, cuts: Rc<Cuts>) -> Station {
     let clock = Clock::new(SimTime::ZERO, scenario.nodes[node.index()].drift_ppm);
     let machine = Rc::new(Machine::new(scenario.host(node), clock));
     let file = file::text(&scenario.config(node, &Changes::default()));
-    Station::new(machine, wire, file.into_bytes())
+    Station::new(machine, wire, file.into_bytes(), cuts)
 }

@@ -1,13 +1,23 @@
 //! What a virtual router makes of where the primary is (`track_patroni`).
 //!
-//! Only a confirmed primary moves anything; where none is, all stays as it was. Two looks in a row
-//! must agree before something changes, so one change of fact makes one change of priority.
+//! Only a confirmed primary moves anything, or one that this node alone may not reach; where neither
+//! is, all stays as it was. Two looks in a row must agree before something changes, so one change of
+//! fact makes one change of priority; but for a port that is open, which needs no second look.
+//!
+//! When a primary's machine dies, no node reaches it, and none knows of the others that they don't.
+//! So all give way at the same time, and stop doing so at the same time, or one that finds out later
+//! would take the VIP for a moment: each counts from when the port was last open, not from when it
+//! found out, and the first connection to the next primary decides.
 
 use super::probe::Port;
-use super::topology::Topology;
+use super::topology::{NoneWhy, Primary, Topology};
+use crate::time::{Duration, Instant};
 
-/// So many looks in a row must say the same.
+/// So many looks in a row must say the same, as a rule.
 const AGREEING: u8 = 2;
+/// A port is closed for so long before anything follows from it: longer than it takes any node to
+/// find out, two probes that hang.
+const UNREACHABLE_FOR: Duration = Duration::from_secs(4);
 /// What the primary's own node gets.
 pub const LOCAL_BONUS: u8 = 100;
 
@@ -30,8 +40,11 @@ pub enum Look {
     Nothing,
     /// A confirmed primary's port accepts connections; or it runs on this node.
     Yes,
-    /// Every confirmed primary's port is closed; or all run elsewhere.
-    No,
+    /// Every known primary's port is closed; or all confirmed ones run elsewhere.
+    No {
+        /// Before this, nothing follows from it.
+        counts_from: Instant,
+    },
 }
 
 /// The coupling of one router.
@@ -41,7 +54,14 @@ pub struct Coupling {
     /// What is acted upon.
     fact: Option<bool>,
     /// What the last looks said instead, and how many of them in a row.
-    pending: Option<(bool, u8)>,
+    pending: Option<Pending>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    says: bool,
+    count: u8,
+    counts_from: Instant,
 }
 
 impl Track {
@@ -56,20 +76,41 @@ impl Track {
         for (topology, port) in shards {
             let named = topology.primary.confirmed();
             let named = if mutated!(KeptDecides) { topology.primary.named() } else { named };
-            let Some(named) = named else { continue };
-            let yes = match (self, port) {
-                (Self::LocalPrimary, _) => is_local(&named.address.host),
-                (Self::PrimaryReachable { .. }, Port::Open) => true,
-                (Self::PrimaryReachable { .. }, Port::Closed) => false,
-                (Self::PrimaryReachable { .. }, Port::Unknown) => continue,
+            let found = match self {
+                Self::LocalPrimary => named.map(|named| match is_local(&named.address.host) {
+                    true => Look::Yes,
+                    false => Look::No { counts_from: Instant::ZERO },
+                }),
+                Self::PrimaryReachable { .. } => reach(&topology.primary, port),
             };
-            if yes {
-                return Look::Yes;
-            }
-            look = Look::No;
+            look = match (look, found) {
+                (_, Some(Look::Yes)) => return Look::Yes,
+                // With several, from when the last of them was out of reach.
+                (Look::No { counts_from: one }, Some(Look::No { counts_from: other })) => {
+                    Look::No { counts_from: one.max(other) }
+                }
+                (Look::Nothing, Some(found)) => found,
+                (look, None | Some(Look::Nothing | Look::No { .. })) => look,
+            };
         }
         look
     }
+}
+
+/// Whether the primary is within this node's reach. One whose Patroni is silent, too, isn't
+/// confirmed, though others may reach both.
+fn reach(primary: &Primary, port: Port) -> Option<Look> {
+    let counts = match primary {
+        Primary::Confirmed(_) | Primary::None(NoneWhy::Unreachable) => true,
+        Primary::Kept(..) => mutated!(KeptDecides),
+        Primary::Hearsay(_) | Primary::None(_) => false,
+    };
+    match port {
+        Port::Open if primary.named().is_some() => Some(Look::Yes),
+        Port::Closed { since } => Some(Look::No { counts_from: since + UNREACHABLE_FOR }),
+        Port::Open | Port::Unknown => None,
+    }
+    .filter(|_| counts)
 }
 
 impl Coupling {
@@ -96,28 +137,41 @@ impl Coupling {
         }
     }
 
-    /// Takes a look: at a new probe, or a new confirmation. Whether the weight has changed.
-    pub fn take(&mut self, look: Look) -> bool {
-        let yes = match look {
+    /// When a look is due though nothing new was learnt; [`Instant::MAX`] for never.
+    #[must_use]
+    pub fn due_at(&self) -> Instant {
+        let waits = self.pending.filter(|pending| pending.count >= AGREEING);
+        waits.map_or(Instant::MAX, |pending| pending.counts_from)
+    }
+
+    /// Takes a look: at a new probe, or a new confirmation, or since it is due. Whether the weight
+    /// has changed.
+    pub fn take(&mut self, now: Instant, look: Look) -> bool {
+        let (says, counts_from) = match look {
             // What is between two looks that agree is no agreement.
-            Look::Nothing => None,
-            Look::Yes => Some(true),
-            Look::No => Some(false),
+            Look::Nothing => {
+                self.pending = None;
+                return false;
+            }
+            Look::Yes => (true, Instant::ZERO),
+            Look::No { counts_from } => (false, counts_from),
         };
-        let Some(yes) = yes.filter(|yes| self.fact != Some(*yes)) else {
+        if self.fact == Some(says) {
             self.pending = None;
             return false;
+        }
+        let before = self.pending.filter(|pending| pending.says == says);
+        let count = before.map_or(1, |pending| pending.count.saturating_add(1));
+        self.pending = Some(Pending { says, count, counts_from });
+        let enough = match (self.track, says) {
+            (Track::PrimaryReachable { .. }, true) => 1,
+            (Track::PrimaryReachable { .. }, false) | (Track::LocalPrimary, _) => AGREEING,
         };
-        let count = match self.pending {
-            Some((same, count)) if same == yes => count + 1,
-            Some(_) | None => 1,
-        };
-        self.pending = Some((yes, count));
-        if count < AGREEING && !mutated!(OneLookMoves) {
+        if (count < enough || now < counts_from) && !mutated!(OneLookMoves) {
             return false;
         }
         let was = self.weight();
-        (self.fact, self.pending) = (Some(yes), None);
+        (self.fact, self.pending) = (Some(says), None);
         self.weight() != was
     }
 }
@@ -140,20 +194,26 @@ mod tests {
         Topology { primary, ..Topology::unknown(NoneWhy::Starting) }
     }
 
+    fn look(track: Track, shard: &Topology, port: Port, local: &str) -> Look {
+        track.look([(shard, port)], |host| *host == Host::new(local))
+    }
+
+    const NOW: Instant = Instant::from_millis(60_000);
+    const CLOSED: Port = Port::Closed { since: NOW };
+    const REACHABLE: Track = Track::PrimaryReachable { penalty: 20 };
+
     #[test]
     fn the_primary_s_node_gets_a_hundred_after_two_looks_and_one_change() {
         let mut coupling = Coupling::new(Track::LocalPrimary);
         let shard = topology(Primary::Confirmed(named()));
-        let look = |local: &str| coupling_look(Track::LocalPrimary, &shard, Port::Unknown, local);
-        assert!(!coupling.take(look("db1")));
-        assert!(coupling.take(look("db1")) && coupling.weight() == 100);
-        assert!(!coupling.take(look("db2")) && coupling.weight() == 100);
-        assert!(!coupling.take(look("db1")) && !coupling.take(look("db2")));
-        assert!(coupling.take(look("db2")) && coupling.weight() == 0);
-    }
-
-    fn coupling_look(track: Track, shard: &Topology, port: Port, local: &str) -> Look {
-        track.look([(shard, port)], |host| *host == Host::new(local))
+        let look = |local: &str| look(Track::LocalPrimary, &shard, Port::Unknown, local);
+        let mut take = |local| {
+            let moved = coupling.take(NOW, look(local));
+            (moved, coupling.weight())
+        };
+        assert_eq!([take("db1"), take("db1")], [(false, 0), (true, 100)]);
+        assert_eq!([take("db2"), take("db1"), take("db2")], [(false, 100); 3]);
+        assert_eq!(take("db2"), (true, 0));
     }
 
     #[test]
@@ -165,24 +225,40 @@ mod tests {
         ];
         for primary in others {
             let shard = topology(primary);
-            for track in [Track::LocalPrimary, Track::PrimaryReachable { penalty: 20 }] {
-                assert_eq!(coupling_look(track, &shard, Port::Closed, "db1"), Look::Nothing);
+            for track in [Track::LocalPrimary, REACHABLE] {
+                assert_eq!(look(track, &shard, CLOSED, "db1"), Look::Nothing);
+                assert_eq!(look(track, &shard, Port::Unknown, "db2"), Look::Nothing);
             }
         }
     }
 
     #[test]
     fn a_node_that_reaches_no_primary_is_penalised_and_one_that_reaches_any_is_not() {
-        let track = Track::PrimaryReachable { penalty: 20 };
-        let mut coupling = Coupling::new(track);
+        let no = Look::No { counts_from: NOW + UNREACHABLE_FOR };
+        for primary in [Primary::Confirmed(named()), Primary::None(NoneWhy::Unreachable)] {
+            let shard = topology(primary);
+            assert_eq!(look(REACHABLE, &shard, CLOSED, "db1"), no);
+            assert_eq!(look(REACHABLE, &shard, Port::Unknown, "db1"), Look::Nothing);
+        }
         let shard = topology(Primary::Confirmed(named()));
-        let looks = |ports: &[Port]| track.look(ports.iter().map(|port| (&shard, *port)), |_| true);
-        assert_eq!(looks(&[Port::Closed, Port::Open]), Look::Yes);
-        assert_eq!(looks(&[Port::Closed, Port::Unknown]), Look::No);
+        let looks =
+            |ports: &[Port]| REACHABLE.look(ports.iter().map(|port| (&shard, *port)), |_| true);
+        assert_eq!(looks(&[CLOSED, Port::Open]), Look::Yes);
+        assert_eq!(looks(&[CLOSED, Port::Unknown]), no);
+        assert_eq!(looks(&[Port::Closed { since: Instant::ZERO }, CLOSED]), no);
         assert_eq!(looks(&[Port::Unknown]), Look::Nothing);
-        assert!(!coupling.take(Look::No) && !coupling.take(Look::Nothing));
-        assert!(!coupling.take(Look::No) && coupling.weight() == 0);
-        assert!(coupling.take(Look::No) && coupling.weight() == -20);
-        assert!(!coupling.take(Look::Yes) && coupling.take(Look::Yes) && coupling.weight() == 0);
+    }
+
+    #[test]
+    fn a_penalty_waits_until_every_node_has_found_out_and_ends_at_once() {
+        let mut coupling = Coupling::new(REACHABLE);
+        let counts_from = NOW + UNREACHABLE_FOR;
+        let no = Look::No { counts_from };
+        assert!(!coupling.take(NOW, no) && coupling.due_at() == Instant::MAX);
+        assert!(!coupling.take(NOW, Look::Nothing) && !coupling.take(NOW, no));
+        assert!(!coupling.take(NOW, no) && coupling.due_at() == counts_from);
+        assert!(coupling.take(counts_from, no) && coupling.weight() == -20);
+        assert_eq!(coupling.due_at(), Instant::MAX);
+        assert!(coupling.take(counts_from, Look::Yes) && coupling.weight() == 0);
     }
 }

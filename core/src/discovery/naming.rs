@@ -123,12 +123,13 @@ impl Cluster {
             && now < self.streak.last + KEY_FRESH_FOR
             && self.all_others_agree(endpoints, now, incumbent.endpoint);
         let mut port = self.probing.port(now);
-        if port == Port::Closed && !self.is_witnessed(endpoints, incumbent.endpoint) {
+        if matches!(port, Port::Closed { .. }) && !self.is_witnessed(endpoints, incumbent.endpoint)
+        {
             // Perhaps nothing gets through to anybody.
             port = Port::Unknown;
         }
         match (port, self.paused && !mutated!(PauseIgnored), timely) {
-            (Port::Closed, _, _) => Primary::None(NoneWhy::Unreachable),
+            (Port::Closed { .. }, _, _) => Primary::None(NoneWhy::Unreachable),
             (Port::Open | Port::Unknown, true, _) => Primary::Kept(named, KeptWhy::Paused),
             (Port::Open, false, true) => {
                 let evidence =

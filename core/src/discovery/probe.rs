@@ -21,7 +21,10 @@ pub enum Port {
     /// It accepts connections.
     Open,
     /// It doesn't, more than once in a row.
-    Closed,
+    Closed {
+        /// When it last did; if it never has, when that was first found.
+        since: Instant,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -117,7 +120,7 @@ impl Probing {
 
     pub(super) fn port(&self, now: Instant) -> Port {
         if self.is_closed() {
-            Port::Closed
+            Port::Closed { since: self.opened.or(self.closed).unwrap_or(now) }
         } else if self.opened.is_some_and(|opened| now < opened + FRESH_FOR) {
             Port::Open
         } else {
@@ -140,7 +143,7 @@ mod tests {
         let results = [
             (Ok(()), Port::Open),
             (Err(ProbeFailure::Refused), Port::Open),
-            (Err(ProbeFailure::Refused), Port::Closed),
+            (Err(ProbeFailure::Refused), Port::Closed { since: Instant::ZERO }),
             (Ok(()), Port::Open),
         ];
         for (serial, (result, port)) in (1..).zip(results) {
@@ -162,7 +165,8 @@ mod tests {
             let now = probing.due_at();
             assert!(probing.handle_timeout(now, serial).is_some());
         }
-        assert_eq!(probing.port(Instant::ZERO), Port::Closed);
+        let since = Instant::ZERO + TIMEOUT;
+        assert_eq!(probing.port(Instant::ZERO), Port::Closed { since });
         probing.aim(Instant::ZERO, Some(&target(2)));
         assert_eq!(probing.port(Instant::ZERO), Port::Unknown);
         probing.aim(Instant::ZERO, None);

@@ -127,7 +127,8 @@ pub async fn run<D: Dial + Clone + 'static>(
     loop {
         driver.hand_out();
         let now = (driver.clock)();
-        let due = tokio::time::Instant::now() + driver.discovery.poll_timeout().since(now);
+        let due = driver.discovery.poll_timeout().min(driver.tracking.poll_timeout());
+        let due = tokio::time::Instant::now() + due.since(now);
         tokio::select! {
             biased;
             request = requests.recv() => match request {

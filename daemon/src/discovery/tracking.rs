@@ -104,6 +104,12 @@ impl<L: LocalHosts> Tracking<L> {
         self.has_probed = true;
     }
 
+    /// When [`Self::look`] is due though nothing new is learnt; [`Instant::MAX`] for never.
+    pub(super) fn poll_timeout(&self) -> Instant {
+        let due = self.routers.iter().map(|follower| follower.coupling.due_at());
+        due.min().unwrap_or(Instant::MAX)
+    }
+
     /// Lets every router look for which something new was learnt; the weights that have changed.
     pub(super) fn look(&mut self, discovery: &Discovery, now: Instant) -> Vec<(RouterKey, i32)> {
         let has_probed = std::mem::take(&mut self.has_probed);
@@ -118,7 +124,7 @@ impl<L: LocalHosts> Tracking<L> {
             let confirmed = shards.iter().filter_map(|(topology, _)| topology.primary.confirmed());
             let basis: Vec<Instant> = confirmed.map(|named| named.evidence.at).collect();
             let is_due = match follower.router.track {
-                Track::PrimaryReachable { .. } => has_probed,
+                Track::PrimaryReachable { .. } => has_probed || follower.coupling.due_at() <= now,
                 Track::LocalPrimary => basis != follower.looked_at,
             };
             if !is_due {
@@ -126,15 +132,19 @@ impl<L: LocalHosts> Tracking<L> {
             }
             follower.looked_at = basis;
             let (names, local, vips) = (&self.names, &self.local, &self.vips);
-            let known = shards.iter().filter(|(topology, _)| {
-                let named = topology.primary.confirmed();
-                named.is_some_and(|named| addresses(names, &named.address.host).is_some())
+            // Where a primary runs whose name isn't resolved yet, nobody knows.
+            let known = shards.iter().filter(|(topology, _)| match follower.router.track {
+                Track::PrimaryReachable { .. } => true,
+                Track::LocalPrimary => {
+                    let named = topology.primary.confirmed();
+                    named.is_some_and(|named| addresses(names, &named.address.host).is_some())
+                }
             });
             let look = follower.router.track.look(known.copied(), |host| {
                 let addresses = addresses(names, host).unwrap_or_default();
                 addresses.into_iter().any(|ip| !vips.contains(&ip) && local.is_local(ip))
             });
-            if follower.coupling.take(look) {
+            if follower.coupling.take(now, look) {
                 weights.push((follower.router.key.clone(), follower.coupling.weight()));
             }
         }

@@ -7,10 +7,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::UNIX_EPOCH;
@@ -31,6 +30,7 @@ use turmoil::Sim;
 use turmoil::net::TcpStream;
 
 use super::judge::Judge;
+use super::net::{Cuts, Dialer};
 use super::scenario::{Mishap, Scenario};
 use super::world::{self, Outcome};
 
@@ -70,6 +70,7 @@ struct World<'s> {
     daemon: Rc<Daemon>,
     steps_done: usize,
     cut: BTreeSet<NodeId>,
+    cuts: Rc<Cuts>,
     stopped_until: Instant,
     now: Instant,
 }
@@ -80,8 +81,6 @@ struct Daemon {
     gate: Gate,
     judge: RefCell<Judge>,
     topology: RefCell<Option<Topology>>,
-    /// Whom none of its packets reach.
-    unreachable: RefCell<BTreeSet<IpAddr>>,
     has_news: Cell<bool>,
 }
 
@@ -113,14 +112,15 @@ impl<'s> World<'s> {
             gate: Gate::default(),
             judge: RefCell::new(Judge::new(scenario.setup.members, REACHES_AFTER)),
             topology: RefCell::new(None),
-            unreachable: RefCell::default(),
             has_news: Cell::new(false),
         });
         let (process, settings) = (Rc::clone(&daemon), settings(scenario));
+        let cuts = Rc::new(Cuts::default());
+        let network = Dialer { from: DAEMON, cuts: Rc::clone(&cuts) };
         let (starts_at, seed) = (scenario.starts_at, scenario.seed);
         sim.client(DAEMON, async move {
             tokio::time::sleep(starts_at.since(now())).await;
-            process.live(settings, seed).await;
+            process.live(settings, seed, network).await;
             Ok(())
         });
         Self {
@@ -130,6 +130,7 @@ impl<'s> World<'s> {
             daemon,
             steps_done: 0,
             cut: BTreeSet::new(),
+            cuts,
             stopped_until: Instant::ZERO,
             now: ZERO,
         }
@@ -182,20 +183,10 @@ impl<'s> World<'s> {
 
     /// Whoever is cut off or without power gets no packets.
     fn partition(&mut self) {
-        let mut unreachable = self.daemon.unreachable.borrow_mut();
         for node in (0..self.scenario.setup.members).map(NodeId) {
             let off = self.cluster.look(|cluster| cluster.listens(node).is_none());
-            match (unreachable.contains(&at(node)), off || self.cut.contains(&node)) {
-                (false, true) => {
-                    unreachable.insert(at(node));
-                    self.sim.partition(DAEMON, at(node));
-                }
-                (true, false) => {
-                    unreachable.remove(&at(node));
-                    self.sim.repair(DAEMON, at(node));
-                }
-                (false, false) | (true, true) => {}
-            }
+            let is_cut = off || self.cut.contains(&node);
+            self.cuts.set(&mut self.sim, DAEMON, at(node), is_cut);
         }
     }
 
@@ -227,21 +218,12 @@ fn settings(scenario: &Scenario) -> Settings {
 }
 
 impl Daemon {
-    async fn live(self: Rc<Self>, settings: Settings, seed: u64) {
+    async fn live(self: Rc<Self>, settings: Settings, seed: u64, network: Dialer) {
         let (_requests, asked) = mpsc::channel::<Request>(1);
         let publish = |news: News<'_>| self.publish(&news);
-        let dial = Dialer(Rc::clone(&self));
-        let mut running = pin!(driver::run(settings, seed, dial, now, NoneIsLocal, asked, publish));
-        // While the process is stopped, nothing of it runs.
-        let mut passing = Box::pin(self.gate.pass());
-        poll_fn(|context| {
-            if !self.gate.is_open() {
-                passing = Box::pin(self.gate.pass());
-                std::task::ready!(passing.as_mut().poll(context));
-            }
-            running.as_mut().poll(context)
-        })
-        .await;
+        let dial = WatchedDialer { network, daemon: Rc::clone(&self) };
+        let running = driver::run(settings, seed, dial, now, NoneIsLocal, asked, publish);
+        self.gate.hold(running).await;
     }
 
     fn publish(&self, news: &News<'_>) {
@@ -270,22 +252,21 @@ impl LocalHosts for NoneIsLocal {
 
 /// The network, that notes who is asked what.
 #[derive(Clone, Debug)]
-struct Dialer(Rc<Daemon>);
+struct WatchedDialer {
+    network: Dialer,
+    daemon: Rc<Daemon>,
+}
 
-impl Dial for Dialer {
+impl Dial for WatchedDialer {
     type Stream = Watched;
 
-    async fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
-        Err(io::ErrorKind::NotFound.into())
+    async fn resolve(&self, name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        self.network.resolve(name, port).await
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<Watched> {
-        let question = (address.port() == API_PORT).then(|| Question::new(&self.0, address));
-        if self.0.unreachable.borrow().contains(&address.ip()) {
-            // Turmoil would refuse at once where a SYN is lost.
-            return std::future::pending().await;
-        }
-        let stream = TcpStream::connect(address).await?;
+        let question = (address.port() == API_PORT).then(|| Question::new(&self.daemon, address));
+        let stream = self.network.connect(address).await?;
         Ok(Watched { stream, question })
     }
 }

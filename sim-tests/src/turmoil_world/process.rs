@@ -8,18 +8,30 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use openproxy::config::load_bytes;
-use openproxy::driver;
+use openproxy::discovery::driver::{News, Request, Settings};
+use openproxy::discovery::tracking::LocalHosts;
 use openproxy::reload::{Decision, FileWatcher};
+use openproxy::{discovery, driver};
 use openproxy_core::io::{Command, Platform as _};
 use openproxy_core::supervisor::Supervisor;
-use openproxy_io_sim::platform::{Machine, SimPlatform, Told, Wire, sleep_until, time};
-use tokio::sync::Notify;
+use openproxy_core::time::Duration;
+use openproxy_io_sim::patroni::host;
+use openproxy_io_sim::platform::{
+    Machine, SimPlatform, Told, Wire, sleep_until, time, turmoil_address,
+};
+use tokio::sync::{Notify, mpsc};
+
+use crate::patroni::net::{Cuts, Dialer};
 
 /// What diagnostics call the file.
 const FILE: &str = "openproxy.toml";
+
+/// Requests that wait for discovery.
+const REQUESTS_MAX: usize = 16;
 
 /// What a process is told by the people around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +50,19 @@ pub(crate) struct Station {
     file: RefCell<Vec<u8>>,
     signals: RefCell<VecDeque<Signal>>,
     signalled: Notify,
+    /// Whom discovery doesn't reach.
+    cuts: Rc<Cuts>,
 }
 
 impl Station {
-    pub(crate) fn new(machine: Rc<Machine>, wire: Rc<RefCell<Wire>>, file: Vec<u8>) -> Self {
+    pub(crate) fn new(
+        machine: Rc<Machine>,
+        wire: Rc<RefCell<Wire>>,
+        file: Vec<u8>,
+        cuts: Rc<Cuts>,
+    ) -> Self {
         let (file, signals) = (RefCell::new(file), RefCell::default());
-        Self { machine, wire, file, signals, signalled: Notify::new() }
+        Self { machine, wire, file, signals, signalled: Notify::new(), cuts }
     }
 
     pub(crate) fn write_file(&self, bytes: Vec<u8>) {
@@ -90,12 +109,15 @@ pub(crate) async fn live(station: Rc<Station>) -> turmoil::Result {
     let wire = Rc::clone(&station.wire);
     let mut platform = SimPlatform::open(Rc::clone(&station.machine), wire).await?;
     let supervisor = Supervisor::new(loaded.routers.clone());
+    let discovery = loaded.discovery.clone();
     let watcher = FileWatcher::new(FILE.to_owned(), bytes, loaded, platform.now());
     let report = |event| station.tell(Told::Event(event));
+    let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     tokio::select! {
         biased;
         // First, so that the driver's turn finds what a signal of the same moment asks for.
-        never = serve(&station, watcher) => match never {},
+        never = serve(&station, watcher, &requests) => match never {},
+        never = discover(&station, discovery, asked) => match never {},
         () = driver::run(supervisor, &mut platform, report) => {}
     }
     station.machine.end_process();
@@ -103,8 +125,45 @@ pub(crate) async fn live(station: Rc<Station>) -> turmoil::Result {
     Ok(())
 }
 
+/// What the daemon's thread of discovery does.
+async fn discover(
+    station: &Station,
+    settings: Settings,
+    asked: mpsc::Receiver<Request>,
+) -> Infallible {
+    let node = station.machine.node;
+    let publish = |news: News<'_>| {
+        if let News::Weight(router, weight) = news {
+            station.command(Command::Weigh(router, weight));
+        }
+    };
+    let dial = Dialer { from: turmoil_address(node), cuts: Rc::clone(&station.cuts) };
+    // No two machines have booted at the same moment, so that none asks when another does.
+    let up_before = Duration::from_millis(1_371 * u64::from(node.0));
+    let now = || station.machine.clock().local(time()) + up_before;
+    let beside = Beside(host(node.index()));
+    let running =
+        discovery::driver::run(settings, node.0.into(), dial, now, beside, asked, publish);
+    station.machine.gate.hold(running).await;
+    unreachable!("it ends when nobody can ask anything of it any more")
+}
+
+/// The member of the Patroni cluster that runs on the same machine.
+#[derive(Debug)]
+struct Beside(String);
+
+impl LocalHosts for Beside {
+    fn is_local(&self, ip: IpAddr) -> bool {
+        ip.to_string() == self.0
+    }
+}
+
 /// What the daemon's service thread does: signals, and the file.
-async fn serve(station: &Station, mut watcher: FileWatcher) -> Infallible {
+async fn serve(
+    station: &Station,
+    mut watcher: FileWatcher,
+    requests: &mpsc::Sender<Request>,
+) -> Infallible {
     let mut is_stopping = false;
     loop {
         station.machine.gate.pass().await;
@@ -122,7 +181,8 @@ async fn serve(station: &Station, mut watcher: FileWatcher) -> Infallible {
             Some(Signal::HangUp) => watcher.handle_hangup(clock.local(now)),
             None if read_at <= now && !is_stopping => {
                 let bytes = station.file.borrow().clone();
-                handle(station, watcher.handle_read(clock.local(now), Ok(bytes)));
+                let decision = watcher.handle_read(clock.local(now), Ok(bytes));
+                handle(station, requests, decision);
             }
             None => {
                 tokio::select! {
@@ -135,12 +195,14 @@ async fn serve(station: &Station, mut watcher: FileWatcher) -> Infallible {
     }
 }
 
-fn handle(station: &Station, decision: Option<Decision>) {
+fn handle(station: &Station, requests: &mpsc::Sender<Request>, decision: Option<Decision>) {
     match decision {
         Some(Decision::Apply(loaded)) => {
             for router in &loaded.routers {
                 station.tell(Told::Reloaded(router.clone()));
             }
+            let discovery = Request::Reconfigure(loaded.discovery);
+            requests.try_send(discovery).expect("it takes them as they come");
             station.command(Command::Reload(loaded.routers));
         }
         // What runs goes on; the daemon writes a line about it.

@@ -21,7 +21,7 @@ fn one_failure_closes_no_port() {
 
 fn one_look_moves_nothing() {
     let mut coupling = Coupling::new(Track::LocalPrimary);
-    assert!(!coupling.take(Look::Yes));
+    assert!(!coupling.take(Instant::ZERO, Look::Yes));
 }
 
 fn what_is_kept_decides_nothing() {

@@ -105,7 +105,7 @@ impl Bench {
                 let found = Ok(vec![SocketAddr::from(([10, 0, 0, 3], 0))]);
                 self.tracking.handle_resolved(self.now, host, found);
             }
-            let next = self.discovery.poll_timeout();
+            let next = self.discovery.poll_timeout().min(self.tracking.poll_timeout());
             if next > end {
                 self.now = end;
                 return;
@@ -186,6 +186,16 @@ fn a_node_that_reaches_no_primary_is_penalised_until_it_does() {
     bench.is_open = true;
     bench.pass(LONG);
     assert_eq!(bench.weights, [-30, 0]);
+}
+
+#[test]
+fn a_primary_with_a_name_can_be_out_of_reach_as_well() {
+    let mut bench = Bench::new(Track::PrimaryReachable { penalty: 30 }, "10.0.0.9");
+    bench.promote(HOSTS[2]);
+    bench.pass(LONG);
+    bench.is_open = false;
+    bench.pass(LONG);
+    assert_eq!(bench.weights, [-30]);
 }
 
 #[test]
