@@ -35,6 +35,7 @@ pub enum Version {
 
 /// How a cluster is set up.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Setup {
     /// How many members.
     pub members: u8,

@@ -4,14 +4,17 @@
 //! spoils answers; what it tells is held against who really accepts writes.
 
 mod judge;
+mod millis;
 pub(crate) mod net;
 mod scenario;
+mod shrink;
 mod told;
 mod turmoil_world;
 mod world;
 
 pub use judge::{DiscoveryId, Finding, Tally};
 pub use scenario::{Mishap, Scenario, Step, scenario};
+pub use shrink::{Shrunk, shrink};
 pub use told::{Told, Writing};
 pub use turmoil_world::run_on_turmoil;
 pub use world::{Outcome, run};

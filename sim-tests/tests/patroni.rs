@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use openproxy_core::mutants::{self, Mutant};
-use openproxy_sim_tests::patroni::{DiscoveryId, Tally, run, scenario};
+use openproxy_sim_tests::patroni::{DiscoveryId, Scenario, Tally, run, scenario, shrink};
 
 /// How many seeds run with the tests.
 const SEEDS: u64 = 1_000;
@@ -70,6 +70,23 @@ fn every_promise_holds_and_everything_is_seen() {
 }
 
 #[test]
+fn a_scenario_in_a_file_is_the_same_again() {
+    for seed in 0..200 {
+        let text = toml::to_string(&scenario(seed)).expect("TOML has what it takes");
+        let again: Scenario = toml::from_str(&text).expect("its own text");
+        assert_eq!(again, scenario(seed));
+        again.check().expect("it makes sense");
+    }
+}
+
+#[test]
+fn a_scenario_that_makes_no_sense_is_refused_with_the_reason() {
+    let mut short = scenario(0);
+    short.setup.members = 0;
+    assert_eq!(short.check(), Err("setup.members: 0; 1 to 7 are allowed".to_owned()));
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
     for seed in 0..50 {
         assert_eq!(run(&scenario(seed)).hash, run(&scenario(seed)).hash, "seed {seed}");
@@ -107,7 +124,10 @@ fn deliberate_bugs_are_seen() {
             continue;
         }
         let (seed, id) = hunt(*mutant).unwrap_or_else(|| panic!("{} is missed", mutant.name()));
-        println!("{:<28} {id:?}, seed {seed}", mutant.name());
+        let shrunk = mutants::with(Some(*mutant), || shrink(&scenario(seed), id));
+        let (steps, runs) = (shrunk.scenario.steps.len(), shrunk.runs);
+        println!("{:<28} {id:?}, seed {seed}, {steps} steps after {runs} runs", mutant.name());
+        assert!(steps <= 5, "{:#?}", shrunk.scenario);
     }
     assert!(Mutant::DISCOVERY.len() - ELSEWHERE.len() >= 10);
 }

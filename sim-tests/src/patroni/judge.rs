@@ -11,6 +11,7 @@ use openproxy_core::time::{Duration, Instant};
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::patroni::Cluster;
 
+use super::scenario::MEMBERS_MAX;
 use super::told::{Told, Writing};
 use super::world::{Outcome, member};
 
@@ -26,9 +27,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const BUDGET: usize = 8;
 /// A second of haste may lie in any minute; beyond that minute without news, calm.
 const CALM_BUDGET_PER_MINUTE: usize = 8 * 60;
-
-/// More members than any scenario has.
-const NODES_MAX: u8 = 7;
 
 /// The promises, after `reference/simulation.md`'s D1 to D11.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +48,22 @@ pub enum DiscoveryId {
     D9Converges,
 }
 
+impl DiscoveryId {
+    /// As it is called in the table of `README.md`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::D1Stale => "D1",
+            Self::D2Timeline => "D2",
+            Self::D3OwnWord => "D3",
+            Self::D4Soon => "D4",
+            Self::D5Harmless => "D5",
+            Self::D8Start => "D8",
+            Self::D9Converges => "D9",
+        }
+    }
+}
+
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -59,6 +73,13 @@ pub struct Finding {
     pub at: Instant,
     /// How.
     pub text: String,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let millis = self.at.as_nanos() / 1_000_000;
+        write!(f, "{} is broken at {millis} ms: {}", self.id.name(), self.text)
+    }
 }
 
 /// What a run came across.
@@ -330,7 +351,7 @@ impl Judge {
         cut: &BTreeSet<NodeId>,
         is_stopped: bool,
     ) {
-        for node in (0..NODES_MAX).map(NodeId) {
+        for node in (0..MEMBERS_MAX).map(NodeId) {
             if cut.contains(&node) || is_stopped || !cluster.answers(node) {
                 self.silent_at.insert(node, now);
             }

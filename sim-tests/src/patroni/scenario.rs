@@ -4,14 +4,20 @@ use openproxy_core::time::{Duration, Instant};
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::draw::{Draws, Stream};
 use openproxy_io_sim::patroni::{Fault, Setup, Version};
+use serde::{Deserialize, Serialize};
+
+use super::millis;
 
 /// The first mishap comes no sooner, and the daemon has started by then.
 const CALM_BEFORE: Duration = Duration::from_secs(15);
+/// More than these, no scenario has.
+pub(super) const MEMBERS_MAX: u8 = 7;
 /// How long all is well at the end: a key's life, a few loops, and the time to start anew.
 pub(super) const CALM_AFTER: Duration = Duration::from_secs(120);
 
 /// Something that happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mishap {
     /// To the cluster.
     Cluster(Fault),
@@ -20,35 +26,91 @@ pub enum Mishap {
     /// It does again.
     MendDaemon(NodeId),
     /// The daemon's process is stopped for so long.
-    StopDaemon(Duration),
+    StopDaemon(#[serde(with = "millis::duration")] Duration),
+}
+
+impl Mishap {
+    /// The member that it is about, if it is about one.
+    #[must_use]
+    pub const fn node(&self) -> Option<NodeId> {
+        match self {
+            Self::CutDaemon(node)
+            | Self::MendDaemon(node)
+            | Self::Cluster(
+                Fault::KillMachine(node)
+                | Fault::StartMachine(node)
+                | Fault::KillPatroni(node)
+                | Fault::StartPatroni(node)
+                | Fault::HangPatroni(node)
+                | Fault::ResumePatroni(node)
+                | Fault::CutDcs(node)
+                | Fault::MendDcs(node),
+            ) => Some(*node),
+            Self::StopDaemon(_)
+            | Self::Cluster(
+                Fault::SwitchOver
+                | Fault::StopDcs
+                | Fault::StartDcs
+                | Fault::Pause
+                | Fault::Unpause,
+            ) => None,
+        }
+    }
 }
 
 /// When something happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Step {
     /// When.
+    #[serde(rename = "at_ms", with = "millis::instant")]
     pub at: Instant,
     /// What.
     pub mishap: Mishap,
 }
 
 /// A cluster, its fate, and how its network is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// The seed that all chance comes from.
     pub seed: u64,
-    /// The cluster.
-    pub setup: Setup,
     /// When the daemon starts.
+    #[serde(rename = "starts_at_ms", with = "millis::instant")]
     pub starts_at: Instant,
     /// An answer takes this long at most, as a rule.
+    #[serde(rename = "delay_max_ms", with = "millis::duration")]
     pub delay_max: Duration,
     /// So many answers in a thousand are spoilt: cut short, garbage, reset, or late by seconds.
     pub spoilt_per_mille: u16,
-    /// In order of time.
-    pub steps: Vec<Step>,
     /// When it is over.
+    #[serde(rename = "end_ms", with = "millis::instant")]
     pub end: Instant,
+    /// The cluster.
+    pub setup: Setup,
+    /// In order of time.
+    #[serde(default)]
+    pub steps: Vec<Step>,
+}
+
+impl Scenario {
+    /// Whether it makes sense.
+    ///
+    /// # Errors
+    /// What doesn't, and what is allowed there.
+    pub fn check(&self) -> Result<(), String> {
+        let members = self.setup.members;
+        if !(1..=MEMBERS_MAX).contains(&members) {
+            return Err(format!("setup.members: {members}; 1 to {MEMBERS_MAX} are allowed"));
+        }
+        for (index, step) in self.steps.iter().enumerate() {
+            if let Some(node) = step.mishap.node().filter(|node| node.0 >= members) {
+                return Err(format!("steps[{index}]: member {}; there are {members}", node.0));
+            }
+        }
+        let is_sorted = self.steps.is_sorted_by_key(|step| step.at);
+        if is_sorted { Ok(()) } else { Err("steps: in order of their time, please".to_owned()) }
+    }
 }
 
 /// The scenario of a seed.

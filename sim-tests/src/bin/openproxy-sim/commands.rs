@@ -19,7 +19,7 @@ use openproxy_sim_tests::sweep::{self, Progress};
 use openproxy_sim_tests::trace::{Lines, TraceHash};
 use openproxy_sim_tests::{swarm, timeline};
 
-type Result = std::result::Result<ExitCode, String>;
+pub(crate) type Result = std::result::Result<ExitCode, String>;
 
 /// A range of seeds, as `FROM..TO`.
 pub(crate) fn seeds(text: &str) -> std::result::Result<Range<u64>, String> {

@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program")]
 
 mod commands;
+mod patroni;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,6 +78,11 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Discovery against simulated Patroni clusters.
+    Patroni {
+        #[command(subcommand)]
+        command: patroni::Command,
+    },
     /// Measure: three routers, one second, faults and all invariants on, one core.
     Speed {
         /// How much to simulate, in seconds.
@@ -93,6 +99,7 @@ fn main() -> ExitCode {
         Command::Explore { thorough } => commands::explore(thorough),
         Command::Determinism { seeds, hashes } => commands::determinism(seeds, hashes),
         Command::Timeline { seed, file, out } => commands::timeline(seed, file.as_deref(), &out),
+        Command::Patroni { command } => patroni::execute(command),
         Command::Speed { seconds } => commands::speed(seconds),
     };
     result.unwrap_or_else(|error| {
