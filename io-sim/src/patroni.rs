@@ -51,6 +51,8 @@ pub const TTL: Duration = Duration::from_secs(30);
 pub const LOOP_WAIT: Duration = Duration::from_secs(10);
 /// For how long a leader tries to reach its DCS.
 pub const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one that would like to lead waits for another's word of itself.
+const ASKED_FOR: Duration = Duration::from_secs(2);
 /// A member without its DCS looks this often.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -149,6 +151,8 @@ struct Member {
     becomes: Option<(Instant, Postgres)>,
     /// Since when it tries to reach the DCS.
     lost_since: Option<Instant>,
+    /// Until when it waits for the others' word, before it takes the key.
+    asks_until: Option<Instant>,
     failsafe: bool,
     published: Published,
     /// What it saw last, and until when it goes on showing that without its DCS.

@@ -213,7 +213,8 @@ impl Endpoint {
         failure: AskFailure,
     ) -> bool {
         self.counters.count_failure(&failure);
-        let hung = now.since(flight.sent);
+        // Whatever is longer is how long we were stopped ourselves.
+        let hung = now.since(flight.sent).min(self.timeout);
         let is_hang = failure.is_like(&AskFailure::TimedOut);
         match (flight.path, is_hang) {
             (AskPath::Patroni | AskPath::Health, true) => self.slots.note_hang(now, hung),

@@ -236,8 +236,9 @@ impl Cluster {
         let failsafe = own.is_some_and(|report| {
             report.answer.failsafe_active && report.answer.is_running_primary()
         });
-        let excused = leader.is_none() && failsafe
-            || if mutated!(PauseIgnored) { false } else { self.paused };
+        // In pause nobody takes the key of one that goes on; whom it is given, it is given by people.
+        let is_paused = self.paused && !mutated!(PauseIgnored);
+        let excused = leader.is_none() && (failsafe || is_paused);
         let excused = if mutated!(KeyGoneIgnored) { true } else { excused };
         if excused {
             return;

@@ -61,8 +61,11 @@ impl Cluster {
             let leaving = leader.is_some() && timeline.is_none();
             let higher = timeline.is_some_and(|timeline| timeline > incumbent.timeline);
             let not_its = !behind && !self.gives_key(endpoints, view, incumbent.endpoint);
-            let fresh = view.sent + VIEW_COUNTS_FOR > now && !view.answer.pause;
-            fresh && (leaving || higher || not_its)
+            let fresh = view.sent + VIEW_COUNTS_FOR > now;
+            // In pause, a leader that runs not or has no key is nothing new; another's key is.
+            let is_anothers = not_its && leader.is_some();
+            let suspicious = leaving || higher || not_its;
+            fresh && (is_anothers || suspicious && !view.answer.pause)
         });
         silent || unsure || by_reports || by_views
     }

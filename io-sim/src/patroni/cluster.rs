@@ -57,6 +57,7 @@ impl Cluster {
                 listens_from: now,
                 becomes: None,
                 lost_since: None,
+                asks_until: None,
                 failsafe: false,
                 published: published(place),
                 view: view.clone(),

@@ -1,7 +1,8 @@
 //! What each Patroni does when it looks at its cluster.
 
 use super::{
-    Cluster, Key, LOOP_WAIT, Member, Patroni, Postgres, Published, RETRY_EVERY, RETRY_TIMEOUT, TTL,
+    ASKED_FOR, Cluster, Key, LOOP_WAIT, Member, Patroni, Postgres, Published, RETRY_EVERY,
+    RETRY_TIMEOUT, TTL,
 };
 
 impl Cluster {
@@ -34,6 +35,9 @@ impl Cluster {
         self.members[place].lost_since = None;
         self.members[place].failsafe = false;
         self.members[place].loop_at = self.now + LOOP_WAIT;
+        if self.key.is_some() {
+            self.members[place].asks_until = None;
+        }
         match self.key {
             Some(key) if key.holder == place => self.lead(place),
             Some(key) => self.follow(place, key.holder),
@@ -86,14 +90,35 @@ impl Cluster {
         let leads = |other: &Member| {
             other.is_powered && other.patroni == Patroni::Up && other.postgres == Postgres::Primary
         };
-        match self.members[place].postgres {
+        let postgres = self.members[place].postgres;
+        match postgres {
             Postgres::Primary => self.take_key(place),
             Postgres::Replica | Postgres::Down if self.is_paused => {}
             // Whoever is seen to accept writes is left alone.
-            Postgres::Replica if !self.members.iter().any(leads) => self.take_key(place),
+            Postgres::Replica if self.members.iter().any(leads) => {}
+            Postgres::Replica => {
+                if !self.waits_for_others(place) {
+                    self.take_key(place);
+                }
+            }
             Postgres::Down => self.start_postgres(place),
-            Postgres::Replica | Postgres::Starting | Postgres::Stopping => {}
+            Postgres::Starting | Postgres::Stopping => {}
         }
+    }
+
+    /// Whether one that would like to lead still waits for what the others say of themselves.
+    fn waits_for_others(&mut self, place: usize) -> bool {
+        let hangs = |other: &Member| !other.is_powered || other.patroni == Patroni::Hung;
+        let some_hang = self.members.iter().any(hangs);
+        let until = self.members[place].asks_until;
+        let until = until.or_else(|| some_hang.then_some(self.now + ASKED_FOR));
+        let waits = until.is_some_and(|until| until > self.now);
+        let member = &mut self.members[place];
+        member.asks_until = until.filter(|_| waits);
+        if let Some(until) = member.asks_until {
+            member.loop_at = until;
+        }
+        waits
     }
 
     fn live_without_dcs(&mut self, place: usize) {

@@ -30,7 +30,7 @@ pub(super) struct Lab<W> {
     pending: BTreeMap<(Instant, u64), Pending>,
     count: u64,
     pub(super) asked: Vec<(Instant, EndpointKey, AskPath)>,
-    in_flight: BTreeMap<EndpointKey, u32>,
+    pub(super) in_flight: BTreeMap<EndpointKey, u32>,
     pub(super) probes: Vec<(Instant, Address)>,
     pub(super) events: Vec<(Instant, Event)>,
     pub(super) changes: Vec<(Instant, ShardId)>,
@@ -99,6 +99,14 @@ impl<W: World> Lab<W> {
             self.now = self.now.max(next);
             self.step();
         }
+    }
+
+    /// The daemon is stopped for so long; what comes meanwhile it finds when it goes on.
+    pub(super) fn stop(&mut self, span: Duration) {
+        self.now = self.now + span;
+        let pending = std::mem::take(&mut self.pending).into_iter();
+        let later = pending.map(|((at, count), what)| ((at.max(self.now), count), what));
+        self.pending = later.collect();
     }
 
     fn step(&mut self) {

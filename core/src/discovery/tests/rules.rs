@@ -491,6 +491,33 @@ pub(super) fn an_endpoint_that_hangs_rests_as_long_as_it_hung_and_longer_each_ti
 }
 
 #[test]
+fn in_pause_a_key_that_was_moved_counts_though_one_that_is_gone_does_not() {
+    let mut lab = started();
+    lab.views(&paused(&view(0, 5)));
+    lab.node(1).own = Err(AskFailure::TimedOut);
+    lab.pass(10_000);
+    assert!(matches!(lab.primary(), Primary::Kept(_, KeptWhy::Paused)), "{}", lab.primary());
+    lab.views(&paused(&view(2, 5)));
+    lab.pass(2_000);
+    assert!(matches!(lab.primary(), Primary::None(NoneWhy::KeyMoved(_))), "{}", lab.primary());
+}
+
+#[test]
+fn who_was_stopped_itself_leaves_nobody_at_rest_for_so_long() {
+    let mut lab = started();
+    lab.node(1).delay = Duration::from_millis(400);
+    let key = lab.discovery.endpoints().next().expect("the first").0.clone();
+    while lab.in_flight.get(&key) != Some(&1) {
+        lab.pass(10);
+    }
+    lab.stop(Duration::from_secs(50));
+    let from = lab.asked.len();
+    lab.pass(3_000);
+    assert!(lab.asked[from..].iter().any(|(_, asked, _)| *asked == key), "a second at most");
+    assert_eq!(lab.confirmed(), Some("n1"));
+}
+
+#[test]
 pub(super) fn a_node_that_says_failsafe_is_spared_its_view() {
     let mut lab = started();
     for index in 1..=3 {
