@@ -11,6 +11,8 @@
 
 #[path = "patroni/cluster.rs"]
 mod cluster;
+#[path = "patroni/follower.rs"]
+mod follower;
 #[path = "patroni/machine.rs"]
 mod machine;
 #[path = "patroni/observer.rs"]

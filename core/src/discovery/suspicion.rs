@@ -43,6 +43,8 @@ impl Cluster {
         let Some(own) = get(endpoints, incumbent.endpoint) else { return true };
         let silent = own.failure.is_some();
         let unsure = own.report.as_ref().is_none_or(|report| report.word() != Word::Claims);
+        // Virtual routers follow a new primary at its second word.
+        let once = self.former.is_some() && incumbent.claimed == incumbent.since;
         let by_reports = self.seats.iter().any(|seat| {
             self.report(endpoints, seat.endpoint).is_some_and(|report| {
                 let answer = &report.answer;
@@ -67,7 +69,7 @@ impl Cluster {
             let suspicious = leaving || higher || not_its;
             fresh && (is_anothers || suspicious && !view.answer.pause)
         });
-        silent || unsure || by_reports || by_views
+        silent || unsure || once || by_reports || by_views
     }
 
     /// Whether haste is in order, as long as new facts keep coming.

@@ -61,6 +61,11 @@ impl Cluster {
         cluster
     }
 
+    /// A member's machine.
+    pub(crate) fn machine(&self, member: usize) -> &Machine {
+        &self.machines[member]
+    }
+
     pub(crate) fn start_etcd(&mut self) {
         let data = self.folder.path().join("etcd");
         let url = format!("http://{}:2379", address(ETCD));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::cluster::MEMBERS;
+use crate::follower::{FOLLOWED_WITHIN, Follower, only_holder};
 use crate::machine::{address, now, wait};
 use crate::observer::Observer;
 use crate::rig::{FAILOVER_MAX, Rig};
@@ -195,4 +196,41 @@ fn all_are_silent() {
     for daemon in [&rig.observer, &late] {
         daemon.wait_confirmed(primary, mended, Duration::from_secs(30));
     }
+}
+
+/// Three nodes whose virtual router has `track_patroni = "local-primary"`.
+#[test]
+#[ignore = "needs root, PostgreSQL, etcd and Patroni"]
+fn the_vip_follows_the_primary() {
+    let mut rig = Rig::start(false);
+    let start = |member: usize| Follower::start(rig.cluster.machine(member), member);
+    let followers: Vec<Follower> = (0..MEMBERS.len()).map(start).collect();
+    let beside = |primary: usize| (only_holder(&followers) == Some(primary)).then(now);
+    wait("the VIP beside the primary", FAILOVER_MAX, || beside(rig.primary));
+    let (from, to) = (rig.primary, (rig.primary + 1) % 3);
+    let fault = now();
+    thread::scope(|scope| {
+        scope.spawn(|| rig.cluster.switch_over(from, to));
+        follow(&rig, &followers, "switchover", fault);
+    });
+    wait("a whole cluster again", FAILOVER_MAX, || rig.cluster.is_whole().then_some(()));
+    rig.primary = to;
+    let fault = now();
+    rig.cluster.kill_machine(to);
+    follow(&rig, &followers, "PostgreSQL and Patroni killed", fault);
+}
+
+/// Waits until a new primary accepts writes and the VIP is beside it, and nowhere else.
+fn follow(rig: &Rig, followers: &[Follower], scenario: &str, fault: Duration) {
+    let limit = FAILOVER_MAX + FOLLOWED_WITHIN;
+    let (wrote, follows) = wait("the VIP beside the new primary", limit, || {
+        let primary = only_holder(followers).filter(|primary| *primary != rig.primary)?;
+        Some((rig.writers.first(primary, fault)?.done, now()))
+    });
+    let after = follows.saturating_sub(wrote);
+    println!(
+        "{scenario}: the VIP beside the new primary {} ms after its first write",
+        after.as_millis()
+    );
+    assert!(after < FOLLOWED_WITHIN);
 }

@@ -62,6 +62,20 @@ pub(super) fn a_higher_timeline_replaces_at_once_and_the_lower_never_returns() {
 }
 
 #[test]
+pub(super) fn a_new_primary_is_asked_for_its_second_word_in_haste() {
+    let mut lab = started();
+    lab.node(1).own = Ok(own(1, "demoted", "stopped", 5, ""));
+    lab.pass(5_000);
+    lab.node(2).own = Ok(primary(2, 6));
+    let words = |lab: &Lab<Script>| lab.primary().confirmed().map(|named| named.evidence.at);
+    let mut seen = Vec::new();
+    let end = lab.now + Duration::from_millis(500);
+    lab.run(end, |lab| seen.extend(words(lab)));
+    seen.dedup();
+    assert!(seen[1].since(seen[0]) < Duration::from_millis(200), "{seen:?}");
+}
+
+#[test]
 pub(super) fn equal_timelines_are_a_conflict_until_one_gives_in() {
     let mut lab = started();
     lab.node(2).own = Ok(primary(2, 5));
