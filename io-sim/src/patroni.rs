@@ -45,6 +45,8 @@ pub struct Setup {
     pub version: Version,
 }
 
+/// The first timeline: the cluster has a past.
+const FIRST_TIMELINE: u32 = 5;
 /// The life of a leader key.
 pub const TTL: Duration = Duration::from_secs(30);
 /// Between two looks of a Patroni at its cluster.
@@ -112,6 +114,10 @@ pub enum Fault {
     Pause,
     /// And lets it go on.
     Unpause,
+    /// Everything is stopped, and a backup of half as many timelines ago started.
+    Restore,
+    /// Everything is stopped, and another database started: a new system identifier, timeline 1.
+    Reinitialise,
 }
 
 /// The leader key.

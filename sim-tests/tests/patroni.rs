@@ -10,10 +10,10 @@ use openproxy_sim_tests::patroni::{DiscoveryId, Scenario, Tally, run, scenario, 
 /// How many seeds run with the tests.
 const SEEDS: u64 = 1_000;
 /// So many seeds must be enough for each deliberate bug.
-const MUTANT_SEEDS: u64 = 100;
+const MUTANT_SEEDS: u64 = 1_000;
 
 /// What must be come across.
-const SOMETIMES: [&str; 13] = [
+const SOMETIMES: [&str; 18] = [
     "own word",
     "leader key",
     "kept",
@@ -27,6 +27,11 @@ const SOMETIMES: [&str; 13] = [
     "none answered",
     "cluster hangs",
     "stale view",
+    "two writers",
+    "timeline regressed",
+    "system changed",
+    "restarted in a failover",
+    "hearsay",
 ];
 
 /// What a number of seeds gave.
@@ -111,7 +116,10 @@ const ELSEWHERE: &[(Mutant, &str)] = &[
     (Mutant::PauseIgnored, "a pause and a silent primary must come together; nobody is named then"),
     (Mutant::OneFailureDecides, "a port that refuses once refuses again"),
     (Mutant::HasteForever, "eight a second are allowed for as long as news may come"),
-    (Mutant::SystemsMerged, "there is one database"),
+    (
+        Mutant::SystemsMerged,
+        "no member keeps the old database, and its timeline is given up for the new one's",
+    ),
     (Mutant::KeptDecides, "no virtual router follows"),
     (Mutant::OneLookMoves, "no virtual router follows"),
 ];

@@ -19,10 +19,12 @@ fn plain(seed: u64) -> Scenario {
     Scenario { delay_max: Duration::from_millis(5), spoilt_per_mille: 0, ..scenario(seed) }
 }
 
-/// What was told, and when, from the first news on.
+/// What was told, and when, but for the beginnings.
 fn told(outcome: &Outcome) -> Vec<(&'static str, Option<NodeId>, Instant)> {
-    let news = outcome.told.iter().skip_while(|told| told.word == "starting");
-    news.map(|told| (told.word, told.node, told.at)).collect()
+    let news = outcome.told.iter().filter(|told| told.word != "starting");
+    let mut news: Vec<_> = news.map(|told| (told.word, told.node, told.at)).collect();
+    news.dedup_by_key(|(word, node, _)| (*word, *node));
+    news
 }
 
 /// How both runs differ, if they do.

@@ -72,7 +72,7 @@ impl Cluster {
             "state": state,
             "role": role,
             "server_version": 150_015,
-            "database_system_identifier": "7711713585392945889",
+            "database_system_identifier": self.system.to_string(),
             "patroni": { "version": self.number(), "scope": "sim" },
         });
         if state == "running" {

@@ -2,9 +2,12 @@
 
 use openproxy_core::time::{Duration, Instant};
 
-use super::{Fault, Key, Member, Patroni, Postgres, Published, Setup, TTL, View};
+use super::{FIRST_TIMELINE, Fault, Key, Member, Patroni, Postgres, Published, Setup, TTL, View};
 use crate::NodeId;
 use crate::draw::{Draws, Stream};
+
+/// The system identifier at the beginning.
+const FIRST_SYSTEM: u64 = 7_711_713_585_392_945_889;
 
 /// The cluster.
 #[derive(Clone, Debug)]
@@ -19,6 +22,7 @@ pub struct Cluster {
     /// A switchover under way: when the key is handed over, and to whom.
     pub(super) handover: Option<(Instant, usize)>,
     pub(super) timeline: u32,
+    pub(super) system: u64,
     pub(super) members: Vec<Member>,
 }
 
@@ -29,7 +33,7 @@ impl Cluster {
         let count = usize::from(setup.members);
         let published = |place| Published {
             postgres: if place == 0 { Postgres::Primary } else { Postgres::Replica },
-            timeline: 1,
+            timeline: FIRST_TIMELINE,
         };
         let members = (0..count).map(published).collect();
         let view = View { leader: Some(0), is_paused: false, members };
@@ -42,7 +46,8 @@ impl Cluster {
             is_paused: false,
             key: Some(Key { holder: 0, expires: now + TTL }),
             handover: None,
-            timeline: 1,
+            timeline: FIRST_TIMELINE,
+            system: FIRST_SYSTEM,
             members: Vec::new(),
         };
         for place in 0..count {
@@ -51,7 +56,7 @@ impl Cluster {
                 is_powered: true,
                 patroni: Patroni::Up,
                 postgres: published(place).postgres,
-                timeline: 1,
+                timeline: FIRST_TIMELINE,
                 is_linked: true,
                 loop_at,
                 listens_from: now,
@@ -195,7 +200,24 @@ impl Cluster {
             Fault::StartDcs => self.dcs_is_up = true,
             Fault::Pause => self.set_paused(true),
             Fault::Unpause => self.set_paused(false),
+            Fault::Restore => self.begin_anew(self.timeline / 2),
+            Fault::Reinitialise => {
+                self.system += 1;
+                self.begin_anew(0);
+            }
         }
+    }
+
+    /// Everything is stopped, and goes on from this timeline, whoever leads.
+    fn begin_anew(&mut self, timeline: u32) {
+        (self.timeline, self.key, self.handover) = (timeline, None, None);
+        for place in 0..self.members.len() {
+            self.set_postgres(place, Postgres::Down);
+            let member = &mut self.members[place];
+            (member.becomes, member.timeline, member.failsafe) = (None, timeline, false);
+            member.published = Published { postgres: Postgres::Down, timeline };
+        }
+        self.set_paused(false);
     }
 
     fn set_paused(&mut self, is_paused: bool) {

@@ -9,9 +9,9 @@ use openproxy_core::discovery::{
 };
 use openproxy_core::time::{Duration, Instant};
 use openproxy_io_sim::NodeId;
-use openproxy_io_sim::patroni::Cluster;
+use openproxy_io_sim::patroni::{Cluster, Fault};
 
-use super::scenario::MEMBERS_MAX;
+use super::scenario::{MEMBERS_MAX, Mishap};
 use super::told::{Told, Writing};
 use super::world::{Outcome, member};
 
@@ -121,6 +121,8 @@ pub(super) struct Judge {
     writing: Writing,
     /// Until when an API that hung is to be left alone.
     rests_until: BTreeMap<EndpointKey, Instant>,
+    /// The database is another, or an earlier one, and nobody was confirmed since.
+    is_anew: bool,
     /// The primary that says that it lives without its DCS, and since when.
     without_dcs: Option<(Host, Instant)>,
     told: Vec<Told>,
@@ -147,6 +149,7 @@ impl Judge {
             silent_at: BTreeMap::new(),
             writing: BTreeMap::new(),
             rests_until: BTreeMap::new(),
+            is_anew: false,
             without_dcs: None,
             told: Vec::new(),
         }
@@ -167,10 +170,31 @@ impl Judge {
         Outcome { finding, tally, hash, told, writing }
     }
 
-    pub(super) fn note_mishap(&mut self, now: Instant) {
+    pub(super) fn note_mishap(&mut self, now: Instant, mishap: Mishap) {
         self.last_mishap = now;
+        match mishap {
+            Mishap::RestartDaemon => self.note_restart(),
+            Mishap::Cluster(Fault::Restore | Fault::Reinitialise) => self.is_anew = true,
+            Mishap::Cluster(_)
+            | Mishap::CutDaemon(_)
+            | Mishap::MendDaemon(_)
+            | Mishap::StopDaemon(_) => {}
+        }
         // What befalls the cluster meanwhile may be why.
         self.awaited = None;
+    }
+
+    /// What the daemon knew and did is gone with its process.
+    fn note_restart(&mut self) {
+        if self.awaited.is_some() || self.known_writer.is_none() {
+            self.tally.seen.insert("restarted in a failover");
+        }
+        self.in_flight.clear();
+        self.sent.clear();
+        self.answered.clear();
+        self.failing.clear();
+        self.rests_until.clear();
+        (self.highest, self.without_dcs, self.known_writer) = (None, None, None);
     }
 
     /// What an endpoint is asked for, by a question that began at `asked`.
@@ -231,6 +255,10 @@ impl Judge {
             EventKind::ClusterHangs => Some("cluster hangs"),
             EventKind::StaleView { .. } => Some("stale view"),
             EventKind::TimelineRegressed { .. } => Some("timeline regressed"),
+            EventKind::SystemChanged { .. } => {
+                self.highest = None;
+                Some("system changed")
+            }
             EventKind::Conflict(_)
             | EventKind::EndpointFailed(_)
             | EventKind::EndpointAnswers
@@ -238,7 +266,6 @@ impl Judge {
             | EventKind::PrimaryChanged { .. }
             | EventKind::ConflictEnded
             | EventKind::Forgotten(_)
-            | EventKind::SystemChanged { .. }
             | EventKind::MixedSystems(_)
             | EventKind::MixedScopes(_)
             | EventKind::UnconfiguredPrimary(_) => None,
@@ -305,6 +332,9 @@ impl Judge {
 
     fn note_writers(&mut self, now: Instant, cluster: &Cluster) {
         let writers: BTreeMap<NodeId, Instant> = cluster.writers().collect();
+        if writers.len() > 1 {
+            self.tally.seen.insert("two writers");
+        }
         for (writer, since) in &writers {
             self.began.insert(*writer, *since);
             let spans = self.writing.entry(*writer).or_default();
@@ -361,7 +391,8 @@ impl Judge {
             return;
         }
         self.known_writer = writer;
-        let reaches = cut.is_empty() && !is_stopped;
+        // An earlier timeline, or another database, is believed when it has lasted.
+        let reaches = cut.is_empty() && !is_stopped && !self.is_anew;
         self.awaited =
             writer.filter(|(node, _)| reaches && cluster.answers(*node)).map(|(node, since)| {
                 let silent = self.silent_at.get(&node).is_some_and(|at| *at + LATELY > now);
@@ -372,8 +403,11 @@ impl Judge {
     }
 
     fn d4(&mut self, now: Instant, primary: &Primary) {
-        let Some((node, since, until)) = self.awaited else { return };
         let named = primary.confirmed().and_then(|named| member(&named.address.host));
+        if named.is_some() && named == self.known_writer.map(|(writer, _)| writer) {
+            self.is_anew = false;
+        }
+        let Some((node, since, until)) = self.awaited else { return };
         if named == Some(node) {
             self.awaited = None;
             self.tally.takeovers += 1;

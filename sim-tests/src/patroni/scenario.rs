@@ -27,6 +27,8 @@ pub enum Mishap {
     MendDaemon(NodeId),
     /// The daemon's process is stopped for so long.
     StopDaemon(#[serde(with = "millis::duration")] Duration),
+    /// The daemon is killed and started again.
+    RestartDaemon,
 }
 
 impl Mishap {
@@ -47,12 +49,15 @@ impl Mishap {
                 | Fault::MendDcs(node),
             ) => Some(*node),
             Self::StopDaemon(_)
+            | Self::RestartDaemon
             | Self::Cluster(
                 Fault::SwitchOver
                 | Fault::StopDcs
                 | Fault::StartDcs
                 | Fault::Pause
-                | Fault::Unpause,
+                | Fault::Unpause
+                | Fault::Restore
+                | Fault::Reinitialise,
             ) => None,
         }
     }
@@ -135,9 +140,13 @@ pub fn scenario(seed: u64) -> Scenario {
         dice.mishap(members, at, &mut steps);
     }
     if dice.below(10) == 0 {
-        // The daemon starts while it reaches nobody.
-        let ends = starts_at + Duration::from_millis(dice.below(12_000));
+        // The daemon starts while it reaches nobody, or few.
+        let ends = starts_at + Duration::from_millis(dice.below(60_000));
+        let some = dice.below(2) == 0;
         for node in (0..members).map(NodeId) {
+            if some && dice.below(2) == 0 {
+                continue;
+            }
             steps.push(Step { at: Instant::ZERO, mishap: Mishap::CutDaemon(node) });
             steps.push(Step { at: ends, mishap: Mishap::MendDaemon(node) });
         }
@@ -175,7 +184,7 @@ impl Dice {
         let node = NodeId(u8::try_from(self.below(members.into())).unwrap_or_default());
         let until = at + Duration::from_millis(500 + self.below(80_000));
         let cluster = |from, to| (Mishap::Cluster(from), Some(Mishap::Cluster(to)));
-        let (begins, ends) = match self.below(10) {
+        let (begins, ends) = match self.below(13) {
             0 | 1 => (Mishap::Cluster(Fault::SwitchOver), None),
             2 => cluster(Fault::KillMachine(node), Fault::StartMachine(node)),
             3 => cluster(Fault::KillPatroni(node), Fault::StartPatroni(node)),
@@ -184,7 +193,10 @@ impl Dice {
             6 => cluster(Fault::StopDcs, Fault::StartDcs),
             7 => cluster(Fault::Pause, Fault::Unpause),
             8 => (Mishap::CutDaemon(node), Some(Mishap::MendDaemon(node))),
-            _ => (Mishap::StopDaemon(Duration::from_millis(self.below(60_000))), None),
+            9 => (Mishap::StopDaemon(Duration::from_millis(self.below(60_000))), None),
+            10 => (Mishap::Cluster(Fault::Restore), None),
+            11 => (Mishap::Cluster(Fault::Reinitialise), None),
+            _ => (Mishap::RestartDaemon, None),
         };
         steps.push(Step { at, mishap: begins });
         steps.extend(ends.map(|mishap| Step { at: until, mishap }));

@@ -118,10 +118,14 @@ impl<'s> World<'s> {
         let cuts = Rc::new(Cuts::default());
         let network = Dialer { from: DAEMON, cuts: Rc::clone(&cuts) };
         let (starts_at, seed) = (scenario.starts_at, scenario.seed);
-        sim.client(DAEMON, async move {
-            tokio::time::sleep(starts_at.since(now())).await;
-            process.live(settings, seed, network).await;
-            Ok(())
+        sim.host(DAEMON, move || {
+            let process = Rc::clone(&process);
+            let (settings, network) = (settings.clone(), network.clone());
+            async move {
+                tokio::time::sleep(starts_at.since(now())).await;
+                process.live(settings, seed, network).await;
+                Ok(())
+            }
         });
         Self {
             scenario,
@@ -177,8 +181,13 @@ impl<'s> World<'s> {
             Mishap::StopDaemon(span) => {
                 self.stopped_until = self.stopped_until.max(now + span);
             }
+            Mishap::RestartDaemon => {
+                self.stopped_until = now;
+                self.daemon.topology.replace(None);
+                self.sim.bounce(DAEMON);
+            }
         }
-        self.daemon.judge.borrow_mut().note_mishap(now);
+        self.daemon.judge.borrow_mut().note_mishap(now, mishap);
     }
 
     /// Whoever is cut off or without power gets no packets.

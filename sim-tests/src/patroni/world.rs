@@ -143,8 +143,16 @@ impl World<'_> {
             Mishap::StopDaemon(span) => {
                 self.stopped_until = self.stopped_until.max(self.now + span);
             }
+            Mishap::RestartDaemon => self.restart(),
         }
-        self.judge.note_mishap(self.now);
+        self.judge.note_mishap(self.now, mishap);
+    }
+
+    fn restart(&mut self) {
+        self.pending.clear();
+        self.stopped_until = Instant::ZERO;
+        self.discovery = Discovery::seeded(self.scenario.seed);
+        self.discovery.reconfigure(&[shard(self.scenario)], self.now);
     }
 
     /// Hands in what has come, does what is due, and looks at what is told.
