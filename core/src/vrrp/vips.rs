@@ -245,7 +245,11 @@ impl Vips {
                 entry.renew = !mutated!(ExistsNotConverted);
                 news.extend(acquired);
             }
-            (AddressOperation::Renew(_), Ok(())) => {}
+            (AddressOperation::Renew(_), Ok(())) => {
+                // Its lease had ended before, perhaps, and this put it back: it is ours to remove.
+                let there = index.and_then(|index| kernel.interfaces.find(index, entry.vip));
+                entry.present |= !wanted && there.is_some_and(|address| address.ours);
+            }
             (AddressOperation::Add(_) | AddressOperation::Renew(_), Err(error)) => {
                 // What can't be renewed may still be there, and is ours to remove.
                 let there = index.and_then(|index| kernel.interfaces.find(index, entry.vip));

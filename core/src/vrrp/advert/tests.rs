@@ -66,6 +66,11 @@ fn sent(received: &Received<'_>) -> Sent {
     }
 }
 
+/// The checksum of an IPv6 message from fe80::2 to ff02::12 whose checksum field is zero.
+fn checksum_v6(message: &[u8]) -> u16 {
+    naive::checksum(&naive::with_pseudo_header(message, ip("fe80::2"), MULTICAST_V6.into()))
+}
+
 /// Writes the right checksum into a changed message, so that what lies behind it is reached.
 fn repair(payload: &mut [u8]) {
     if payload.len() < HEADER_LEN {

@@ -108,6 +108,28 @@ fn release(bench: &mut Bench) -> Vec<AddressRequest> {
 }
 
 #[test]
+fn one_that_a_late_renewal_put_back_is_removed_when_it_is_not_wanted() {
+    let mut bench = Bench::held(&[vip(100)]);
+    let renewal = bench.act(|vips, kernel| vips.renew(kernel, LEASE));
+    assert_eq!(operations(&renewal), [(vip(100), RENEW)]);
+    // The kernel is slow: the lease ends first, and the router leaves MASTER.
+    bench.change(AddressChange::Gone(address(vip(100), true)));
+    assert_eq!(release(&mut bench), []);
+    bench.change(AddressChange::Present(address(vip(100), true)));
+    let removal = bench.end(renewal[0], Ok(()));
+    assert_eq!(operations(&removal), [(vip(100), REMOVE)]);
+}
+
+#[test]
+fn one_that_is_gone_after_its_renewal_is_not_removed_again() {
+    let mut bench = Bench::held(&[vip(100)]);
+    let renewal = bench.act(|vips, kernel| vips.renew(kernel, LEASE));
+    bench.change(AddressChange::Gone(address(vip(100), true)));
+    release(&mut bench);
+    assert_eq!(bench.end(renewal[0], Ok(())), []);
+}
+
+#[test]
 fn each_vip_is_added_once_and_is_held_when_the_kernel_says_so() {
     let mut bench = Bench::new(&[vip(1), vip(2)]);
     assert!(bench.vips.is_clear());

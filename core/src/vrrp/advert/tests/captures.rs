@@ -101,7 +101,7 @@ fn frr_version_3_is_understood() {
 #[test]
 fn keepalived_with_only_a_global_ipv6_address_is_understood() {
     let mut payload = bytes("313264010014000020010db8000000000000000000000001");
-    let checksum = naive::checksum_v6(&payload);
+    let checksum = checksum_v6(&payload);
     payload[6..8].copy_from_slice(&checksum.to_be_bytes());
     let decoded = decode_v6(&payload).expect("an advert");
     assert!(!decoded.addresses.starts_link_local());

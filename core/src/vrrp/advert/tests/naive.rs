@@ -40,18 +40,13 @@ pub(super) fn checksum(bytes: &[u8]) -> u16 {
     !sum
 }
 
-/// The checksum of an IPv6 message from fe80::2 to ff02::12 whose checksum field is zero.
-pub(super) fn checksum_v6(message: &[u8]) -> u16 {
-    checksum(&with_pseudo_header(message, ip("fe80::2"), MULTICAST_V6.into()))
-}
-
 /// Whether a pseudo-header changes nothing, so that both forms are the same.
 pub(super) fn pseudo_header_is_zero(len: usize, source: IpAddr, destination: IpAddr) -> bool {
     let message = vec![0; len];
     checksum(&with_pseudo_header(&message, source, destination)) == 0
 }
 
-fn with_pseudo_header(message: &[u8], source: IpAddr, destination: IpAddr) -> Vec<u8> {
+pub(super) fn with_pseudo_header(message: &[u8], source: IpAddr, destination: IpAddr) -> Vec<u8> {
     let mut bytes = Vec::new();
     match (source, destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
