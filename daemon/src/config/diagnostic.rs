@@ -1,6 +1,6 @@
 //! What is wrong with a file, or worth knowing about it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 /// How bad a diagnostic is.
@@ -44,23 +44,37 @@ impl fmt::Display for Diagnostic {
     /// One line: `FILE:LINE:COLUMN: KEY = VALUE: MESSAGE`, with the severity unless it's an error.
     /// The alternate form (`{:#}`) is without the severity, for a log that has its own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if let Some(Position { line, column }) = self.position {
-            write!(f, ":{line}:{column}")?;
-        }
-        f.write_str(match self.severity {
+        let severity = match self.severity {
             Severity::Error => ": ",
             Severity::Warning | Severity::Info if f.alternate() => ": ",
             Severity::Warning => ": warning: ",
             Severity::Info => ": info: ",
-        })?;
-        if let Some(key) = &self.key {
-            f.write_str(key)?;
-            if let Some(value) = &self.value {
-                write!(f, " = {value}")?;
-            }
-            f.write_str(": ")?;
+        };
+        let mut line = OneLine(f);
+        line.write_str(&self.file)?;
+        if let Some(Position { line: number, column }) = self.position {
+            write!(line, ":{number}:{column}")?;
         }
-        f.write_str(&self.message)
+        line.write_str(severity)?;
+        if let Some(key) = &self.key {
+            line.write_str(key)?;
+            if let Some(value) = &self.value {
+                write!(line, " = {value}")?;
+            }
+            line.write_str(": ")?;
+        }
+        line.write_str(&self.message)
+    }
+}
+
+/// Escapes control characters, which a file may have in its keys and values.
+struct OneLine<'a, 'f>(&'a mut fmt::Formatter<'f>);
+
+impl fmt::Write for OneLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|letter| match letter.is_control() {
+            true => write!(self.0, "{}", letter.escape_default()),
+            false => self.0.write_char(letter),
+        })
     }
 }
