@@ -6,9 +6,13 @@
 //! | [`tracking`] | what virtual routers make of where the primary is |
 //! | [`http`] | how one question is put |
 //! | [`document`] | the topology as others read it: JSON |
+//! | [`topologies`] | the way to a running driver |
+//! | [`api`] | what is answered over HTTP |
 
+pub mod api;
 pub mod document;
 pub mod driver;
 pub mod http;
 mod reason;
+pub mod topologies;
 pub mod tracking;

@@ -10,10 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use openproxy::discovery::document::ShardObject;
-use openproxy::discovery::driver::{self, News, Request, Settings, Snapshot};
+use openproxy::discovery::driver::{self, News, Settings};
 use openproxy::discovery::http::{LOOKUPS_MAX, TcpDialer, TlsNews};
+use openproxy::discovery::topologies::Topologies;
 use openproxy::discovery::tracking::LocalHosts;
-use openproxy_core::discovery::ShardId;
 use openproxy_core::io::Command;
 use openproxy_core::time::Instant;
 use openproxy_core::vrrp::RouterKey;
@@ -32,79 +32,31 @@ const BLOCKING_MAX: usize = LOOKUPS_MAX + 8;
 /// How long the addresses of this node are believed.
 const LOCAL_FRESH_FOR: Duration = Duration::from_secs(1);
 
-/// The way to discovery, for whoever asks, and whoever follows.
-#[derive(Clone, Debug)]
-pub(crate) struct Topologies {
-    requests: mpsc::Sender<Request>,
-    changes: broadcast::Sender<Arc<ShardObject>>,
-}
-
-/// The thread of discovery has ended: a defect, which the log tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("discovery has ended")]
-pub(crate) struct Ended;
-
-impl Topologies {
-    /// Starts the thread. The receiver gets nothing, and ends with the thread.
-    pub(crate) fn start(
-        settings: Settings,
-        to_vrrp: mpsc::Sender<Command>,
-    ) -> io::Result<(Self, oneshot::Receiver<()>)> {
-        let (requests, asked) = mpsc::channel(REQUESTS_MAX);
-        let (changes, _) = broadcast::channel(CHANGES_MAX);
-        let topologies = Self { requests, changes: changes.clone() };
-        let (running, ended) = oneshot::channel();
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(BLOCKING_MAX)
-            .thread_name("lookup")
-            .build()?;
-        thread::Builder::new().name("discovery".to_owned()).spawn(move || {
-            // Dropped with the thread, however that ends.
-            let _running = running;
-            let mut publisher = Publisher::new(changes, to_vrrp);
-            let publish = |news: News<'_>| publisher.publish(news);
-            let (dial, local) = (TcpDialer::default(), LocalAddresses::default());
-            runtime.block_on(driver::run(
-                settings,
-                seed(),
-                dial,
-                linux::now,
-                local,
-                asked,
-                publish,
-            ));
-            // A lookup that hangs holds nobody up.
-            runtime.shutdown_background();
-        })?;
-        Ok((topologies, ended))
-    }
-
-    /// Discovers something else from now on.
-    pub(crate) fn reconfigure(&self, settings: Settings) {
-        if self.requests.try_send(Request::Reconfigure(settings)).is_err() {
-            tracing::error!("discovery takes no requests: its thread has ended or hangs");
-        }
-    }
-
-    /// Every change from now on.
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<ShardObject>> {
-        self.changes.subscribe()
-    }
-
-    /// All that is known now.
-    pub(crate) async fn look(&self) -> Result<Snapshot, Ended> {
-        let (answer, snapshot) = oneshot::channel();
-        self.requests.send(Request::Look(answer)).await.map_err(|_| Ended)?;
-        snapshot.await.map_err(|_| Ended)
-    }
-
-    /// Believes anew whoever says that it is primary; whether there was anything to forget.
-    pub(crate) async fn forget(&self, shard: ShardId) -> Result<bool, Ended> {
-        let (answer, forgotten) = oneshot::channel();
-        self.requests.send(Request::Forget(shard, answer)).await.map_err(|_| Ended)?;
-        forgotten.await.map_err(|_| Ended)
-    }
+/// Starts the thread. The receiver gets nothing, and ends with the thread.
+pub(crate) fn start(
+    settings: Settings,
+    to_vrrp: mpsc::Sender<Command>,
+) -> io::Result<(Topologies, oneshot::Receiver<()>)> {
+    let (requests, asked) = mpsc::channel(REQUESTS_MAX);
+    let (changes, _) = broadcast::channel(CHANGES_MAX);
+    let topologies = Topologies::new(requests, changes.clone());
+    let (running, ended) = oneshot::channel();
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_MAX)
+        .thread_name("lookup")
+        .build()?;
+    thread::Builder::new().name("discovery".to_owned()).spawn(move || {
+        // Dropped with the thread, however that ends.
+        let _running = running;
+        let mut publisher = Publisher::new(changes, to_vrrp);
+        let publish = |news: News<'_>| publisher.publish(news);
+        let (dial, local) = (TcpDialer::default(), LocalAddresses::default());
+        runtime.block_on(driver::run(settings, seed(), dial, linux::now, local, asked, publish));
+        // A lookup that hangs holds nobody up.
+        runtime.shutdown_background();
+    })?;
+    Ok((topologies, ended))
 }
 
 /// A number that no other daemon has.

@@ -12,7 +12,7 @@ use openproxy_core::vrrp::RouterConfig;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::discovery_thread::Topologies;
+use crate::discovery_thread;
 use crate::exit::Exit;
 use crate::file;
 use crate::linux::{self, VipLock};
@@ -98,7 +98,7 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, may_route: bool) -> Exit {
                 return Exit::System;
             }
         };
-        let discovery = Topologies::start(loaded.discovery.clone(), to_vrrp.clone());
+        let discovery = discovery_thread::start(loaded.discovery.clone(), to_vrrp.clone());
         let (topologies, discovery) = match discovery {
             Ok(started) => started,
             Err(error) => {

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use openproxy::config::{Diagnostic, Loaded, Severity};
+use openproxy::discovery::topologies::Topologies;
 use openproxy::reload::{Decision, FileWatcher, Read};
 use openproxy_core::io::Command;
 use openproxy_core::time::Instant;
@@ -11,7 +12,6 @@ use openproxy_core::vrrp::CommandLine;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::discovery_thread::Topologies;
 use crate::exit::Exit;
 use crate::file;
 use crate::logging::Log;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openproxy::discovery::document::{Document, ShardObject};
+use openproxy::discovery::topologies::Topologies;
 use openproxy_core::vrrp::CommandLine;
 use tokio::sync::{broadcast, watch};
 
-use crate::discovery_thread::Topologies;
 use crate::linux;
 
 /// How long it may run; then its process group is killed.
