@@ -15,6 +15,7 @@ use openproxy_core::vrrp::{
 
 use crate::exit::Exit;
 use crate::file;
+use crate::linux;
 
 /// Prints all of it.
 pub(crate) fn run(path: &Path) -> Exit {
@@ -22,7 +23,10 @@ pub(crate) fn run(path: &Path) -> Exit {
         Ok((_, loaded)) => {
             let would_run = describe(&loaded);
             let (exit, tls) = shards::check_tls(&loaded.discovery);
-            (loaded.notes, exit, tls + &would_run)
+            let mut found = linux::distrusted(&path.display().to_string(), &loaded);
+            let exit = if found.is_empty() { exit } else { Exit::Config };
+            found.extend(loaded.notes);
+            (found, exit, tls + &would_run)
         }
         Err(found) => (found, Exit::Config, String::new()),
     };

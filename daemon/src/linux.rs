@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::path::Path;
 
+use openproxy::config::{Diagnostic, Loaded, Severity};
 use openproxy::driver;
 use openproxy_core::io::Command;
 use openproxy_core::supervisor::Supervisor;
-use openproxy_core::vrrp::RouterConfig;
+use openproxy_core::vrrp::{Check, RouterConfig};
 use openproxy_io_linux::{self as io_linux, LinuxPlatform, ProcessRunner};
 pub(crate) use openproxy_io_linux::{ProcessHandle, VipLock, local_addresses, now, run_script};
 use tokio::runtime::Builder;
@@ -17,6 +18,35 @@ use crate::logging;
 
 /// Where the ownership of VIPs is written down for kernels that can't tag addresses.
 const LEDGER: &str = "/run/openproxy/vips";
+
+/// The programs that a file names, and that somebody else may have written.
+pub(crate) fn distrusted(path: &str, loaded: &Loaded) -> Vec<Diagnostic> {
+    let hooks = loaded.routers.iter().flat_map(|router| {
+        let hooks = &router.hooks;
+        let checks = router.track.iter().filter_map(|track| match &track.check {
+            Check::Command(words) => Some(("command", words)),
+            Check::Tcp(_) | Check::Interface(_) => None,
+        });
+        let hooks = [
+            ("pre_promote_script", hooks.pre_promote.as_ref()),
+            ("pre_demote_script", hooks.pre_demote.as_ref()),
+        ];
+        hooks.into_iter().filter_map(|(key, words)| Some((key, words?))).chain(checks)
+    });
+    let topology = loaded.topology_script.iter().map(|words| ("topology_script", words));
+    let untrusted = hooks.chain(topology).filter_map(|(key, words)| {
+        let untrusted = io_linux::check_trust(words).err()?;
+        Some(Diagnostic {
+            severity: Severity::Error,
+            file: path.into(),
+            position: None,
+            key: Some(key.to_owned()),
+            value: None,
+            message: untrusted.to_string(),
+        })
+    });
+    untrusted.collect()
+}
 
 /// The capabilities that this process would need and doesn't have.
 pub(crate) fn missing_capabilities() -> Vec<&'static str> {

@@ -17,6 +17,9 @@ pub const SETTLE_TIME: Duration = Duration::from_millis(500);
 /// What a read gave: the file's bytes, or why there are none.
 pub type Read = Result<Vec<u8>, String>;
 
+/// What is wrong with a file that is good in itself; its name, and what it says.
+pub type Inspect = fn(&str, &Loaded) -> Vec<Diagnostic>;
+
 /// What is to be done after a read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -43,6 +46,7 @@ struct Candidate {
 #[derive(Clone, Debug)]
 pub struct FileWatcher {
     path: String,
+    inspect: Inspect,
     /// What runs, and the bytes it came from.
     applied: Loaded,
     applied_bytes: Vec<u8>,
@@ -61,6 +65,7 @@ impl FileWatcher {
         let read_at = now + applied.renew_interval;
         Self {
             path,
+            inspect: |_, _| Vec::new(),
             applied,
             applied_bytes: bytes,
             candidate: None,
@@ -68,6 +73,12 @@ impl FileWatcher {
             is_asked: false,
             read_at,
         }
+    }
+
+    /// Refuses files also for what this finds on the machine that they are for.
+    #[must_use]
+    pub fn inspecting(self, inspect: Inspect) -> Self {
+        Self { inspect, ..self }
     }
 
     /// When the file is to be read next.
@@ -119,7 +130,12 @@ impl FileWatcher {
     fn decide(&mut self, now: Instant, read: Read) -> Decision {
         let is_asked = std::mem::take(&mut self.is_asked);
         let loaded = match &read {
-            Ok(bytes) => load_bytes(&self.path, bytes).map_err(Decision::Broken),
+            Ok(bytes) => load_bytes(&self.path, bytes)
+                .and_then(|next| match (self.inspect)(&self.path, &next) {
+                    found if found.is_empty() => Ok(next),
+                    found => Err(found),
+                })
+                .map_err(Decision::Broken),
             Err(reason) => Err(Decision::Unreadable(reason.clone())),
         };
         let decision = match loaded {

@@ -44,6 +44,11 @@ pub(crate) fn prepare(path: &Path) -> Result<(Vec<u8>, Loaded, Option<VipLock>),
         found.iter().for_each(complain);
         Exit::Config
     })?;
+    let distrusted = linux::distrusted(&path.display().to_string(), &loaded);
+    if !distrusted.is_empty() {
+        distrusted.iter().for_each(complain);
+        return Err(Exit::Config);
+    }
     if loaded.routers.is_empty() {
         return Ok((bytes, loaded, None));
     }

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::exit::Exit;
 use crate::file;
+use crate::linux;
 use crate::logging::Log;
 use crate::signals::{Signals, Wish};
 use crate::status::StatusServer;
@@ -78,7 +79,8 @@ impl Service {
         let shown = path.display().to_string();
         Self {
             path,
-            watcher: FileWatcher::new(shown, bytes, loaded, Instant::ZERO),
+            watcher: FileWatcher::new(shown, bytes, loaded, Instant::ZERO)
+                .inspecting(linux::distrusted),
             start: tokio::time::Instant::now(),
             commands,
             outlets,

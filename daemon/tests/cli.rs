@@ -1,6 +1,7 @@
 //! The command as people and service managers use it, as far as no privilege is needed.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -53,6 +54,27 @@ fn check_shows_all_errors_at_once_and_ends_with_78() {
              must be a whole number from 1 to 255"
         )
     );
+}
+
+#[test]
+fn a_hook_that_everybody_may_write_is_refused_before_anything_runs() {
+    let directory = directory_with("hook", "#!/bin/sh\n");
+    let hook = directory.path().join("hook");
+    let file = format!("{GOOD}pre_promote_script = \"/bin/sh {} up\"\n", hook.display());
+    fs::write(directory.path().join("openproxy.toml"), file).expect("a file");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o777)).expect("ours");
+    let refusal = format!(
+        "openproxy.toml: pre_promote_script: {} is writable by others (mode 0777); chmod o-w mends it\n",
+        hook.display()
+    );
+    let output = openproxy(directory.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text(&output.stdout).starts_with(&refusal), "{}", text(&output.stdout));
+    let output = openproxy(directory.path(), &["./openproxy.toml"]);
+    assert_eq!(output.status.code(), Some(78));
+    assert_eq!(text(&output.stderr), format!("./{refusal}"));
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).expect("ours");
+    assert_eq!(openproxy(directory.path(), &["check"]).status.code(), Some(0));
 }
 
 #[test]

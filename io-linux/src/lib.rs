@@ -30,6 +30,7 @@ mod process;
 pub mod release;
 mod sys;
 mod sysctl;
+mod trust;
 
 pub use capabilities::missing_capabilities;
 pub use clock::now;
@@ -37,3 +38,4 @@ pub use local::local_addresses;
 pub use lock::{LockError, VipLock};
 pub use platform::{LinuxPlatform, StartError};
 pub use process::{ProcessHandle, ProcessRunner, run_script};
+pub use trust::{Untrusted, check_trust};

@@ -141,3 +141,27 @@ fn asking_about_an_unchanged_file_is_answered() {
     assert_eq!(watcher.handle_read(at(100), text(&old())), Some(Decision::Unchanged));
     assert_eq!(watcher.handle_read(at(5_100), text(&old())), None);
 }
+
+#[test]
+fn a_file_that_is_good_in_itself_may_be_refused_for_what_is_on_the_machine() {
+    let inspect: Inspect = |path, loaded| {
+        let refused = loaded.routers.iter().any(|router| router.priority.get() == 7);
+        let found = Diagnostic {
+            severity: crate::config::Severity::Error,
+            file: path.into(),
+            position: None,
+            key: None,
+            value: None,
+            message: "not here".to_owned(),
+        };
+        if refused { vec![found] } else { Vec::new() }
+    };
+    let mut watcher = watcher().inspecting(inspect);
+    let changed = format!("{}{}", router(1, 7), router(2, 100));
+    assert_eq!(watcher.handle_read(at(5_000), text(&changed)), None);
+    let decision = watcher.handle_read(at(5_500), text(&changed));
+    let Some(Decision::Broken(found)) = decision else { panic!("refused: {decision:?}") };
+    assert_eq!(found[0].to_string(), "openproxy.toml: not here");
+    // What runs goes on, and is compared with.
+    assert_eq!(watcher.handle_read(at(10_500), text(&old())), None);
+}

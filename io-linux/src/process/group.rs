@@ -11,6 +11,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use crate::trust::check_trust;
+
 /// So much of a program's output is logged; the rest is read and dropped, so that it never blocks.
 const OUTPUT_MAX: usize = 64 << 10;
 const LINE_MAX: usize = 1_024;
@@ -30,6 +32,7 @@ impl Group {
         prepare: impl FnOnce(&mut Command),
     ) -> Result<Self, String> {
         let (program, arguments) = words.split_first().ok_or("an empty command line")?;
+        check_trust(words).map_err(|untrusted| format!("not run: {untrusted}"))?;
         let mut command = Command::new(program);
         command.args(arguments).process_group(0).stdin(Stdio::null());
         prepare(&mut command);
