@@ -1,0 +1,125 @@
+//! Writes the first inputs of every target's corpus, from what the project has: packets, recorded
+//! answers, and files. `cargo run -p openproxy-fuzz-harness --bin seeds`
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// Each is named after what it holds, so that the same input is written once.
+struct Corpora(PathBuf);
+
+impl Corpora {
+    fn add(&self, target: &str, data: &[u8]) -> io::Result<()> {
+        let folder = self.0.join(target);
+        fs::create_dir_all(&folder)?;
+        // FNV-1a, 64 bits.
+        let hash = data.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        fs::write(folder.join(format!("seed-{hash:016x}")), data)
+    }
+}
+
+fn main() -> io::Result<()> {
+    let harness = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = harness.join("../..");
+    let corpora = Corpora(root.join("fuzz/corpus"));
+    packets(&corpora, &root.join("core/src/vrrp/advert/tests"))?;
+    bodies(&corpora, &root.join("core/tests/patroni-bodies"))?;
+    for document in ["README.md", "docs/configuration.md", "docs/topology.md"] {
+        for file in fenced(&fs::read_to_string(root.join(document))?, "toml") {
+            corpora.add("config_toml", file.as_bytes())?;
+        }
+    }
+    corpora.add("config_toml", &fs::read(root.join("daemon/src/config/tests/pooler.toml"))?)?;
+    for request in REQUESTS {
+        for flag in [0, 1] {
+            corpora.add("control_request", &[&[flag], request.as_bytes()].concat())?;
+        }
+    }
+    // What is drawn needs bytes, and no meaning.
+    for target in ["advert_roundtrip", "router_inputs", "discovery_inputs"] {
+        for seed in 1_u32..=8 {
+            let bytes: Vec<u8> = (0..4_096_u32)
+                .map(|index| (index + 1).wrapping_mul(2_654_435_761_u32.wrapping_mul(seed)))
+                .map(|word| word.to_be_bytes()[1])
+                .collect();
+            corpora.add(target, &bytes)?;
+        }
+    }
+    Ok(())
+}
+
+const REQUESTS: [&str; 6] = [
+    "GET /topology HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /topology?what HTTP/1.0\r\n\r\n",
+    "POST /forget/p/0 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    "POST /forget/%70/a%2fb HTTP/1.1\r\nHost: x\r\n\r\n",
+    "DELETE /topology HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+];
+
+/// The packets that the codec's tests have, as they came, and with their checksums repaired.
+fn packets(corpora: &Corpora, tests: &Path) -> io::Result<()> {
+    for file in ["vectors.rs", "captures.rs", "edge_cases.rs"] {
+        for payload in hexadecimal(&fs::read_to_string(tests.join(file))?) {
+            for flags in [0, 2] {
+                let total = u16::try_from(20 + payload.len()).unwrap_or(u16::MAX).to_be_bytes();
+                let header = [0x45, 0xc0, total[0], total[1], 0, 0, 0, 0, 255, 112, 0, 0];
+                let addresses = [192, 0, 2, 2, 224, 0, 0, 18];
+                let v4 = [&[flags][..], &header, &addresses, &payload].concat();
+                corpora.add("advert_decode", &v4)?;
+                let mut v6 = vec![flags | 1, 0xfe, 0x80];
+                v6.extend([0; 13]);
+                v6.extend([2, 0xff, 2]);
+                v6.extend([0; 13]);
+                v6.push(0x12);
+                v6.extend(&payload);
+                corpora.add("advert_decode", &v6)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The string literals of a source that are bytes.
+fn hexadecimal(source: &str) -> Vec<Vec<u8>> {
+    let literals = source.split('"').skip(1).step_by(2);
+    let digits = literals.filter(|text| {
+        text.len() >= 16 && text.len() % 2 == 0 && text.bytes().all(|b| b.is_ascii_hexdigit())
+    });
+    let byte =
+        |pair: &[u8]| str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    digits.map(|text| text.as_bytes().chunks(2).filter_map(byte).collect()).collect()
+}
+
+/// What real Patronis answered.
+fn bodies(corpora: &Corpora, folder: &Path) -> io::Result<()> {
+    let states = fs::read_to_string(folder.join("states.jsonl"))?;
+    for line in states.lines() {
+        let recorded: Value = serde_json::from_str(line)?;
+        let text = |key: &str| recorded.get(key).and_then(Value::as_str).unwrap_or_default();
+        let (path, body) = (text("path"), text("body"));
+        let target = if path == "/cluster" { "cluster_body" } else { "node_body" };
+        corpora.add(target, body.as_bytes())?;
+        let heads = [
+            "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n".to_owned(),
+            format!("HTTP/1.1 503 No\r\nContent-Length: {}\r\n\r\n", body.len()),
+        ];
+        for (flags, head) in (0..).zip(heads) {
+            let piece = [200, flags];
+            corpora
+                .add("http_response", &[&piece[..], head.as_bytes(), body.as_bytes()].concat())?;
+        }
+    }
+    Ok(())
+}
+
+/// The blocks of a language in a document.
+fn fenced<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
+    let open = format!("```{language}\n");
+    let blocks = text.split(open.as_str()).skip(1);
+    blocks.filter_map(|rest| rest.split("```").next()).collect()
+}

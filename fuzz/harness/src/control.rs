@@ -1,0 +1,86 @@
+//! What somebody sends to the status socket.
+
+use std::time::Duration;
+
+use openproxy::discovery::api::{Caller, REQUEST_TIME_MAX, serve};
+use openproxy::discovery::driver::{Request, Snapshot};
+use openproxy::discovery::topologies::Topologies;
+use openproxy_core::time::Instant;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::{sleep, timeout};
+
+/// What fits between the two ends.
+const PIPE_LEN: usize = 64 << 10;
+/// So long after the last request has come in, or has failed to, it is over.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static RUNTIME: Runtime =
+        Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+}
+
+/// Whether it comes by the network, then the bytes of a connection.
+///
+/// # Panics
+/// When the connection stays open, or is answered with something else than HTTP.
+pub fn control_request(data: &[u8]) {
+    let Some((flags, sent)) = data.split_first() else { return };
+    let caller = if flags & 1 == 0 { Caller::Socket } else { Caller::Network };
+    // A change can be watched for as long as somebody likes.
+    let watches = sent.windows(5).any(|window| window.eq_ignore_ascii_case(b"watch"));
+    if !watches {
+        RUNTIME.with(|runtime| runtime.block_on(talk(caller, sent.to_vec())));
+    }
+}
+
+async fn talk(caller: Caller, sent: Vec<u8>) {
+    let (requests, asked) = mpsc::channel(8);
+    let (changes, _) = broadcast::channel(8);
+    let (ours, theirs) = duplex(PIPE_LEN);
+    tokio::select! {
+        biased;
+        () = discover(asked) => unreachable!("somebody may ask"),
+        () = exchange(ours, sent, caller, theirs, Topologies::new(requests, changes)) => {}
+    }
+}
+
+async fn exchange(
+    mut ours: DuplexStream,
+    sent: Vec<u8>,
+    caller: Caller,
+    theirs: DuplexStream,
+    topologies: Topologies,
+) {
+    let asks = async {
+        // A server that has heard enough closes.
+        let _ = ours.write_all(&sent).await;
+        let mut answer = Vec::new();
+        let _ = ours.read_to_end(&mut answer).await;
+        answer
+    };
+    let both = async { tokio::join!(asks, serve(theirs, caller, topologies)) };
+    let ended = timeout(REQUEST_TIME_MAX + ENDS_WITHIN, both).await;
+    let (answer, ()) = ended.expect("the connection is closed");
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{answer:?}");
+}
+
+/// Stands in for discovery: no shards, and nothing to forget.
+async fn discover(mut asked: mpsc::Receiver<Request>) {
+    while let Some(request) = asked.recv().await {
+        match request {
+            Request::Reconfigure(_) => {}
+            // Whoever asked may be gone.
+            Request::Look(answer) => {
+                let snapshot =
+                    Snapshot { at: Instant::ZERO, shards: Vec::new(), endpoints: Vec::new() };
+                let _ = answer.send(snapshot);
+            }
+            Request::Forget(_, answer) => {
+                let _ = answer.send(false);
+            }
+        }
+    }
+    sleep(Duration::MAX).await;
+}
