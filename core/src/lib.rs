@@ -16,6 +16,18 @@
 //! | [`supervisor`] | all routers of a process, and the turn |
 
 #![forbid(unsafe_code)]
+// No panic may be reached by what comes from outside.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unreachable
+    )
+)]
 
 /// Whether one of these deliberate bugs is switched on: never, unless the feature `mutants` is.
 #[cfg(feature = "mutants")]

@@ -1,6 +1,18 @@
 //! The daemon's library: what `openproxy` is made of, apart from Linux itself.
 
 #![forbid(unsafe_code)]
+// No panic may be reached by what comes from outside.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unreachable
+    )
+)]
 
 pub mod config;
 pub mod discovery;

@@ -12,6 +12,18 @@
 //! | `sys` | the only unsafe code |
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the kernel's enums have no end")]
+// No panic may be reached by what comes from outside.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unreachable
+    )
+)]
 
 mod advert_socket;
 mod announce;

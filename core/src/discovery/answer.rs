@@ -4,6 +4,9 @@
 //! and states are kept as such, and a field of another type than expected counts as absent and is
 //! noted in [`Odd`]. Only what isn't such an answer at all is an error.
 
+// What comes from outside is counted with here.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod cluster;
 mod lenient;
 mod node;

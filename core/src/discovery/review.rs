@@ -52,7 +52,7 @@ impl Discovery {
         let sound = cluster.sound_primary();
         let turned = std::mem::replace(&mut cluster.haste, haste) != haste
             || std::mem::replace(&mut cluster.sound, sound) != sound;
-        self.clusters[place] = Some(cluster);
+        self.put_back(place, cluster);
         if turned || haste {
             self.set_paces(place, now);
         }
@@ -165,7 +165,14 @@ impl Discovery {
             for gone in cluster.drop_unlisted(&self.endpoints, &view, now) {
                 self.leave(gone, place);
             }
-            self.clusters[place] = Some(cluster);
+            self.put_back(place, cluster);
+        }
+    }
+
+    /// A cluster that was taken out to be worked on.
+    fn put_back(&mut self, place: usize, cluster: Box<Cluster>) {
+        if let Some(seat) = self.clusters.get_mut(place) {
+            *seat = Some(cluster);
         }
     }
 }

@@ -8,6 +8,9 @@
 //!     8 bytes of authentication data
 //! ```
 
+// What comes from outside is counted with here.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod address_list;
 mod decode;
 mod encode;

@@ -1,5 +1,8 @@
 //! The Internet checksum (RFC 1071), with and without a pseudo-header.
 
+// What comes from outside is counted with here.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::net::IpAddr;
 
 use super::PROTOCOL;
@@ -70,6 +73,7 @@ impl Sum {
         Self(self.0.wrapping_add(word.to_be().into()))
     }
 
+    #[allow(clippy::arithmetic_side_effects, reason = "halves of 64 bits, then of 33")]
     fn folded(self) -> u16 {
         let mut sum = (self.0 >> 32) + (self.0 & 0xffff_ffff);
         // 33 bits become 18, 17 and then 16.

@@ -1,5 +1,8 @@
 //! The IPv4 header, which Linux raw sockets hand out in front of the payload.
 
+// What comes from outside is counted with here.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use std::net::Ipv4Addr;
 
 use super::{DecodeError, PROTOCOL};
@@ -48,7 +51,7 @@ pub fn parse(bytes: &[u8]) -> Result<Ipv4Packet<'_>, DecodeError> {
         return Err(DecodeError::Ipv4Version { version });
     }
     let ihl = version_ihl & 0x0f;
-    let header_len = usize::from(ihl) * 4;
+    let header_len = usize::from(ihl).saturating_mul(4);
     if header_len < HEADER_LEN_MIN || header_len > len {
         return Err(DecodeError::Ipv4HeaderLength { ihl, len });
     }
@@ -62,7 +65,7 @@ pub fn parse(bytes: &[u8]) -> Result<Ipv4Packet<'_>, DecodeError> {
     let fragment = u16::from_be_bytes([fragment0, fragment1]);
     if fragment & (MORE_FRAGMENTS | FRAGMENT_OFFSET) != 0 {
         return Err(DecodeError::Fragment {
-            offset: (fragment & FRAGMENT_OFFSET) * 8,
+            offset: fragment << 3,
             more: fragment & MORE_FRAGMENTS != 0,
         });
     }

@@ -231,10 +231,10 @@ impl<'de, T: Fields<'de>> Visitor<'de> for ListUpTo<T> {
                 Some(Object::Is(object)) => objects.push(object),
                 Some(Object::IsNot) => others = others.saturating_add(1),
             }
-            count += 1;
+            count = count.saturating_add(1);
         }
         while seq.next_element::<IgnoredAny>()?.is_some() {
-            count += 1;
+            count = count.saturating_add(1);
         }
         Ok(List::Is { objects, others, count })
     }

@@ -90,6 +90,7 @@ impl<'a> Advertisement<AddressList<'a>> {
 }
 
 /// Finds the addresses in what follows the header, whose length must be exactly right.
+#[allow(clippy::arithmetic_side_effects, reason = "up to 255 addresses of up to 16 bytes")]
 fn address_list(
     version: Version,
     family: Family,

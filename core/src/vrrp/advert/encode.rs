@@ -38,6 +38,11 @@ impl Advertisement<Arc<[Vip]>> {
     /// `source` and `destination` are those of the packet: most forms of the checksum cover them,
     /// so each unicast peer gets its own. The advert must be one that its version can write: 1 to
     /// 255 VIPs of the packet's family, IPv4 for version 2.
+    #[allow(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "the buffer has room for the longest advert"
+    )]
     pub fn encode<'b>(
         &self,
         source: IpAddr,
@@ -127,10 +132,11 @@ fn write_list(vips: &[Vip], family: Family, body: &mut [u8]) -> (u8, usize) {
             (fill(body.as_chunks_mut().0, octets), 16)
         }
     };
-    (written, usize::from(written) * size)
+    (written, usize::from(written).saturating_mul(size))
 }
 
 /// Fills slots, as many as the count field can say, and returns how many.
+#[allow(clippy::arithmetic_side_effects, reason = "as many as the count field can say")]
 fn fill<T>(slots: &mut [T], values: impl Iterator<Item = T>) -> u8 {
     let mut count = 0;
     for ((slot, value), number) in slots.iter_mut().zip(values).zip(1..=u8::MAX) {

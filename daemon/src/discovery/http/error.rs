@@ -274,7 +274,7 @@ impl fmt::Display for Part {
 impl Excerpt {
     pub(super) fn new(bytes: &[u8]) -> Self {
         // No character is longer than four bytes; one that is cut off lies behind what is shown.
-        let head = &bytes[..bytes.len().min(4 * EXCERPT_LEN_MAX)];
+        let head = bytes.get(..4 * EXCERPT_LEN_MAX).unwrap_or(bytes);
         let text = String::from_utf8_lossy(head);
         let text = text.trim_start();
         let mut shown: String = text.chars().take(EXCERPT_LEN_MAX).collect();

@@ -68,6 +68,10 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(Answer { status, body })
 }
 
+#[allow(
+    clippy::expect_used,
+    reason = "paths are our own, and a host's name has no characters that a header can't have"
+)]
 fn request(endpoint: &Endpoint, path: &'static str) -> Request<NoBody> {
     Request::get(path)
         .header(header::HOST, endpoint.authority())
@@ -75,7 +79,7 @@ fn request(endpoint: &Endpoint, path: &'static str) -> Request<NoBody> {
         .header(header::ACCEPT, "application/json")
         .header(header::CONNECTION, "close")
         .body(NoBody)
-        .expect("paths are our own, and a host's name has no characters that a header can't have")
+        .expect("a good request")
 }
 
 /// Drives the connection until the work on it is done. An error of the connection reaches the work

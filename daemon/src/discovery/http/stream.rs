@@ -52,7 +52,7 @@ impl Seen {
         let mut inner = self.lock();
         inner.len += bytes.len();
         let missing = BEGINNING_LEN.saturating_sub(inner.beginning.len());
-        inner.beginning.extend_from_slice(&bytes[..bytes.len().min(missing)]);
+        inner.beginning.extend(bytes.iter().take(missing));
         inner.len
     }
 
@@ -77,7 +77,7 @@ impl<S: AsyncRead + Unpin> Read for Stream<S> {
         // By way of a buffer of our own: to fill hyper's in place would need unsafe code.
         let mut chunk = [0; CHUNK_LEN];
         let len = out.remaining().min(CHUNK_LEN);
-        let mut chunk = ReadBuf::new(&mut chunk[..len]);
+        let mut chunk = ReadBuf::new(chunk.get_mut(..len).unwrap_or_default());
         match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut chunk)) {
             // TLS without a farewell, as many servers end it. What is cut off in JSON isn't JSON.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {

@@ -152,7 +152,8 @@ impl Tls {
             load.map_err(|source| Reason::TlsSetup { source })
         };
         self.first.get_or_try_init(load).await?;
-        Ok(self.shared.config().expect("a load that succeeds leaves a configuration"))
+        let none = || Reason::Tls { detail: "no configuration was loaded".to_owned() };
+        self.shared.config().ok_or_else(none)
     }
 }
 

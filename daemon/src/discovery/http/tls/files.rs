@@ -193,6 +193,7 @@ impl Files {
     }
 }
 
+#[allow(clippy::expect_used, reason = "no input: what the library was built with")]
 fn builder(roots: RootCertStore) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
