@@ -51,6 +51,8 @@ pub struct Loaded {
     pub discovery: Settings,
     /// What is run at every change of a topology.
     pub topology_script: Option<CommandLine>,
+    /// Who the process becomes when root starts it.
+    pub user: Option<Box<str>>,
     /// Where a running daemon tells what it knows.
     pub status: StatusConfig,
     /// How often the file is to be read again.
@@ -117,6 +119,7 @@ pub fn load(path: &str, text: &str) -> Result<Loaded, Vec<Diagnostic>> {
             pools: rest.pools,
             discovery,
             topology_script: rest.topology_script,
+            user: rest.user,
             status: rest.status,
             renew_interval,
             notes,

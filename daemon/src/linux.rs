@@ -1,6 +1,7 @@
 //! Everything that is Linux: no other file names `openproxy-io-linux`.
 
 use std::error::Error;
+use std::fs::File;
 use std::path::Path;
 
 use openproxy::config::{Diagnostic, Loaded, Severity};
@@ -8,6 +9,7 @@ use openproxy::driver;
 use openproxy_core::io::Command;
 use openproxy_core::supervisor::Supervisor;
 use openproxy_core::vrrp::{Check, RouterConfig};
+use openproxy_io_linux::user::{self, Identity};
 use openproxy_io_linux::{self as io_linux, LinuxPlatform, ProcessRunner};
 pub(crate) use openproxy_io_linux::{ProcessHandle, VipLock, local_addresses, now, run_script};
 use tokio::runtime::Builder;
@@ -18,6 +20,24 @@ use crate::logging;
 
 /// Where the ownership of VIPs is written down for kernels that can't tag addresses.
 const LEDGER: &str = "/run/openproxy/vips";
+
+/// Becomes the user of the file, who can do what its routers need and no more.
+pub(crate) fn become_user(path: &Path, loaded: &Loaded) -> Result<(), String> {
+    let Some(name) = &loaded.user else { return Ok(()) };
+    let Some(identity) = Identity::find(name).map_err(|error| chain(&error))? else {
+        return user::forgo_privileges().map_err(|error| chain(&error));
+    };
+    for file in [Path::new(LEDGER), &loaded.status.socket] {
+        let Some(folder) = file.parent() else { continue };
+        identity
+            .make_folder(folder)
+            .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    }
+    identity.assume(!loaded.routers.is_empty()).map_err(|error| chain(&error))?;
+    // It will be read again, and so will what it names.
+    let readable = File::open(path).map(drop);
+    readable.map_err(|error| format!("user {name} can't read {}: {error}", path.display()))
+}
 
 /// The programs that a file names, and that somebody else may have written.
 pub(crate) fn distrusted(path: &str, loaded: &Loaded) -> Vec<Diagnostic> {

@@ -31,8 +31,14 @@ const END_DELAY_MAX: Duration = Duration::from_secs(1);
 /// Runs a file until it is stopped.
 pub(crate) fn run(path: &Path) -> Exit {
     match prepare(path) {
-        // The lock is held to the end of the process.
-        Ok((bytes, loaded, lock)) => serve(path, bytes, loaded, lock.is_some()),
+        Ok((bytes, loaded, lock)) => match linux::become_user(path, &loaded) {
+            // The lock is held to the end of the process.
+            Ok(()) => serve(path, bytes, loaded, lock.is_some()),
+            Err(reason) => {
+                complain(format_args!("openproxy: {reason}"));
+                Exit::NoPermission
+            }
+        },
         Err(exit) => exit,
     }
 }

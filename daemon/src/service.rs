@@ -60,6 +60,8 @@ pub(crate) struct Service {
     outlets: Outlets,
     /// Whether this process may run virtual routers: it holds their lock.
     may_route: bool,
+    /// Whom the file named when this process began.
+    user: Option<Box<str>>,
     log: Log,
     reading: Option<JoinHandle<Read>>,
     is_stopping: bool,
@@ -77,8 +79,10 @@ impl Service {
         log: Log,
     ) -> Self {
         let shown = path.display().to_string();
+        let user = loaded.user.clone();
         Self {
             path,
+            user,
             watcher: FileWatcher::new(shown, bytes, loaded, Instant::ZERO)
                 .inspecting(linux::distrusted),
             start: tokio::time::Instant::now(),
@@ -198,6 +202,9 @@ impl Service {
             );
             loaded.routers.clear();
             loaded.discovery.routers.clear();
+        }
+        if loaded.user != self.user {
+            tracing::warn!("general.user has changed: that is for the next start");
         }
         // Before discovery, whose weights are for routers that are there.
         self.send(Command::Reload(std::mem::take(&mut loaded.routers)));

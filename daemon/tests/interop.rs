@@ -281,3 +281,46 @@ judged! {
     tshark_ipv6_multicast: router_v6(false, FAST);
     tshark_ipv6_unicast: router_v6(true, FAST);
 }
+
+#[test]
+#[ignore = "needs root; .ci/run runs it"]
+fn root_becomes_the_user_of_the_file_with_what_routers_need_and_no_more() {
+    let lan = Lan::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    // Its socket's folder isn't there, and the folder above isn't the user's.
+    let socket = folder.path().join("run/openproxy.sock");
+    let before = format!(
+        "[general]\nuser = \"nobody\"\n[general.status]\nsocket = \"{}\"\n",
+        socket.display()
+    );
+    let hook = "pre_promote_script = \"/bin/grep -E 'Uid|CapEff' /proc/self/status\"\n";
+    let router = router(3, false, FAST);
+    let mut node = Node::openproxy_with(&lan.ours, &router, BETTER, [&before, hook]);
+    let watch = Watch::start(&lan, "10.9.0.200".parse().expect("an address"));
+    let held = watch.wait(Duration::ZERO, SLACK * 2, |sample| sample.ours);
+    assert!(held.is_some(), "{}", node.log());
+    let status = node.status();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.map(|rest| rest.split_whitespace().collect::<Vec<_>>()).unwrap_or_default()
+    };
+    assert_eq!(field("Uid:"), ["65534"; 4]);
+    assert_eq!(field("Gid:"), ["65534"; 4]);
+    for set in ["CapPrm:", "CapEff:", "CapBnd:"] {
+        assert_eq!(field(set), ["0000000000003000"], "{set}");
+    }
+    for set in ["CapInh:", "CapAmb:"] {
+        assert_eq!(field(set), ["0000000000000000"], "{set}");
+    }
+    assert_eq!(field("NoNewPrivs:"), ["1"]);
+    let log = node.log();
+    assert!(
+        log.contains("grep: Uid:\\t65534") && log.contains("CapEff:\\t0000000000000000"),
+        "{log}"
+    );
+    assert!(socket.exists(), "{log}");
+    let stopped = now();
+    node.end(End::Stop);
+    assert_eq!(node.wait_until_gone().and_then(|status| status.code()), Some(0), "{}", node.log());
+    assert!(watch.wait(stopped, SLACK, |sample| !sample.ours).is_some(), "{}", node.log());
+}

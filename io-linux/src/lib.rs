@@ -43,6 +43,7 @@ pub mod release;
 mod sys;
 mod sysctl;
 mod trust;
+pub mod user;
 
 pub use capabilities::missing_capabilities;
 pub use clock::now;

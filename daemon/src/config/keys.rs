@@ -25,10 +25,11 @@ pub(super) const RENEW_INTERVAL: Key =
 pub(super) const VIRTUAL_ROUTER: Key = key("virtual_router", "a table or an array of tables");
 
 pub(super) const TOPOLOGY_SCRIPT: Key = key("topology_script", COMMAND);
+pub(super) const USER: Key = key("user", "the name of a user other than root");
 pub(super) const STATUS: Key = key("status", "a table");
 
 /// In `[general]`.
-pub(super) const GENERAL: &[Key] = &[RENEW_INTERVAL, VIRTUAL_ROUTER, TOPOLOGY_SCRIPT, STATUS];
+pub(super) const GENERAL: &[Key] = &[RENEW_INTERVAL, VIRTUAL_ROUTER, TOPOLOGY_SCRIPT, USER, STATUS];
 
 pub(super) const STATUS_SOCKET: Key = key("socket", ABSOLUTE_PATH);
 pub(super) const STATUS_LISTEN: Key =

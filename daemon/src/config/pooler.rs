@@ -33,6 +33,8 @@ pub(super) struct Rest<'d> {
     pub(super) shards: Vec<shard::Draft>,
     /// `general.topology_script`.
     pub(super) topology_script: Option<CommandLine>,
+    /// `general.user`.
+    pub(super) user: Option<Box<str>>,
     /// `general.status`.
     pub(super) status: StatusConfig,
     /// The keys and tables that are not ours, with `*` for names that users choose.
@@ -51,7 +53,9 @@ impl<'d> Rest<'d> {
                 GENERAL_TABLE => rest.read_general(report, &found),
                 POOLS_TABLE => rest.read_pools(report, &found),
                 _ => {
-                    if keys::GENERAL.iter().any(|key| key.name == name) {
+                    // Old poolers have a table of that name here.
+                    let is_theirs = name == keys::USER.name && found.table().is_some();
+                    if keys::GENERAL.iter().any(|key| key.name == name) && !is_theirs {
                         report.warning(&spot, "is not used here; it belongs into [general]");
                     } else if let Some(near) = nearest(name, TOP_LEVEL) {
                         report.warning(&spot, format!("is not used; did you mean {near}?"));
@@ -80,6 +84,7 @@ impl<'d> Rest<'d> {
         self.renew_interval = table
             .read(report, &keys::RENEW_INTERVAL, |value| values::millis(value, 100..=86_400_000));
         self.topology_script = table.read(report, &keys::TOPOLOGY_SCRIPT, values::command_line);
+        self.user = table.read(report, &keys::USER, values::user_name);
         self.status = status::read(report, &table);
         if let Some(router) = table.get(keys::VIRTUAL_ROUTER.name) {
             self.read_virtual_routers(report, &router);

@@ -10,6 +10,8 @@ use toml::de::DeValue;
 
 /// The kernel's `IFNAMSIZ`, without the closing zero.
 const INTERFACE_NAME_BYTES_MAX: usize = 15;
+/// As useradd has it.
+const USER_NAME_BYTES_MAX: usize = 32;
 const GROUP_NAME_BYTES_MAX: usize = 64;
 
 /// A whole number within a range.
@@ -76,6 +78,14 @@ pub(super) fn group_name(value: &DeValue<'_>) -> Option<std::sync::Arc<str>> {
     let name = value.as_str()?;
     let fits = (1..=GROUP_NAME_BYTES_MAX).contains(&name.len());
     (fits && !name.chars().any(char::is_control)).then(|| name.into())
+}
+
+/// The name of a user; whether there is one is the machine's to know.
+pub(super) fn user_name(value: &DeValue<'_>) -> Option<Box<str>> {
+    let name = value.as_str()?;
+    let is_name = name.bytes().all(|byte| byte.is_ascii_graphic() && !b":/".contains(&byte));
+    let fits = (1..=USER_NAME_BYTES_MAX).contains(&name.len());
+    (is_name && fits && name != "root").then(|| name.into())
 }
 
 /// A command line, split as a shell would, without a shell's expansions.

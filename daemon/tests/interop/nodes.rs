@@ -1,6 +1,7 @@
 //! The two daemons, each with its file, its log and its end.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
@@ -62,9 +63,19 @@ pub(crate) struct Node {
 impl Node {
     /// Starts openproxy.
     pub(crate) fn openproxy(inside: &Namespace, router: &Router, priority: u8) -> Self {
+        Self::openproxy_with(inside, router, priority, ["", ""])
+    }
+
+    /// Starts it with more in the table of its router, and before that.
+    pub(crate) fn openproxy_with(
+        inside: &Namespace,
+        router: &Router,
+        priority: u8,
+        [before, inside_it]: [&str; 2],
+    ) -> Self {
         let Router { version, unicast, interval, vip } = router;
         let mut file = format!(
-            "[general.virtual_router]\n\
+            "{before}[general.virtual_router]\n{inside_it}\
              interface = \"{INTERFACE}\"\n\
              router_id = 50\n\
              priority = {priority}\n\
@@ -122,6 +133,9 @@ impl Node {
         ready: &'static str,
     ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
+        // For a daemon that doesn't stay root.
+        let all_may_read = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(directory.path(), all_may_read).expect("ours");
         fs::write(directory.path().join("configuration"), file).expect("a file");
         let log = File::create(directory.path().join("log")).expect("a log");
         command.current_dir(&directory).stdout(log.try_clone().expect("a second handle"));
@@ -154,6 +168,11 @@ impl Node {
     /// Waits until it is gone.
     pub(crate) fn wait_until_gone(&mut self) -> Option<ExitStatus> {
         poll(Duration::from_secs(10), || self.process.try_wait().expect("it is our child"))
+    }
+
+    /// What the kernel tells of the process.
+    pub(crate) fn status(&self) -> String {
+        fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs")
     }
 
     fn pid(&self) -> Pid {

@@ -354,3 +354,17 @@ fn wrong_values_of_further_keys_name_what_is_allowed() {
         ),
     ]);
 }
+
+#[test]
+fn a_user_is_a_name_other_than_root() {
+    let with = |value: &str| format!("[general]\nuser = {value}\n");
+    assert_eq!(super::loaded(&with("\"openproxy\"")).user.as_deref(), Some("openproxy"));
+    assert_eq!(super::loaded("").user, None);
+    for value in ["\"root\"", "\"\"", "\"a b\"", "\"a:b\"", "\"../a\"", "7"] {
+        let found = super::lines(&with(value));
+        let error = format!(
+            "openproxy.toml:2:8: general.user = {value}: must be the name of a user other than root"
+        );
+        assert!(found.contains(&error), "{found:?}");
+    }
+}
