@@ -209,3 +209,19 @@ fn text_that_is_not_utf_8_is_told_by_its_place() {
     let lines = found.map_err(|found| super::render(&found)).expect_err("not UTF-8");
     assert_eq!(lines, ["openproxy.toml:2:6: this byte is not part of a UTF-8 text"]);
 }
+
+#[test]
+fn a_pooler_s_password_is_in_nothing_that_is_said() {
+    for line in [
+        "password = \"hunter2",
+        "password = hunter2",
+        "password = \"x\" \"hunter2\"",
+        "password = [ \"hunter2\"",
+        "password \"hunter2\"",
+        "passwordd = \"hunter2\"",
+    ] {
+        let table = "[pools.p.users.0]\nusername = \"a\"\n";
+        let said = lines(&format!("{table}{line}\n[general]\nuser = \"root\"\n"));
+        assert!(!said.is_empty() && said.iter().all(|line| !line.contains("hunter2")), "{said:?}");
+    }
+}
