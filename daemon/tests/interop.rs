@@ -1,8 +1,11 @@
 //! Interoperation with keepalived on a real network, and tshark's opinion of our packets.
 
+use std::iter;
 use std::net::IpAddr;
 use std::time::Duration;
 
+#[path = "interop/flood.rs"]
+mod flood;
 #[path = "interop/judge.rs"]
 mod judge;
 #[path = "interop/net.rs"]
@@ -10,6 +13,7 @@ mod net;
 #[path = "interop/nodes.rs"]
 mod nodes;
 
+use flood::{Kind, Outcome, flood, off_grid, phase};
 use net::{Lan, Sample, Watch, now};
 use nodes::{End, Node, Router};
 
@@ -323,4 +327,45 @@ fn root_becomes_the_user_of_the_file_with_what_routers_need_and_no_more() {
     node.end(End::Stop);
     assert_eq!(node.wait_until_gone().and_then(|status| status.code()), Some(0), "{}", node.log());
     assert!(watch.wait(stopped, SLACK, |sample| !sample.ours).is_some(), "{}", node.log());
+}
+
+/// How long each kind floods; `FLOOD_SECONDS` says otherwise.
+const FLOOD_SECONDS: u64 = 2;
+/// So far from its grid an advert may be while a neighbour floods.
+const OFF_GRID_MAX: Duration = Duration::from_millis(5);
+
+#[test]
+#[ignore = "needs root; .ci/run runs it"]
+fn a_master_that_is_flooded_keeps_its_grid() {
+    let seconds = std::env::var("FLOOD_SECONDS").ok().and_then(|text| text.parse().ok());
+    let span = Duration::from_secs(seconds.unwrap_or(FLOOD_SECONDS));
+    let interval = Duration::from_millis(100);
+    let lan = Lan::new();
+    let node = Node::openproxy(&lan.ours, &router(3, false, interval), BETTER);
+    let watch = Watch::start(&lan, "10.9.0.200".parse().expect("an address"));
+    let held = watch.wait(Duration::ZERO, SLACK * 2, |sample| sample.ours);
+    assert!(held.is_some(), "{}", node.log());
+    drop(watch);
+    let grid = phase(&flood(&lan, node.id(), None, span).times, interval);
+    for kind in iter::once(None).chain(Kind::ALL.map(Some)) {
+        let Outcome { rate, times, dropped, cpu, grown } = flood(&lan, node.id(), kind, span);
+        let off = off_grid(&times, interval, grid);
+        let adverts = times.len();
+        println!(
+            "{}: {rate:.0} packets/s, {adverts} adverts ({dropped} packets dropped by the \
+             kernel), off the grid by {:.2} ms at most; the thread of the routers {:.1} % of a \
+             core, memory {grown:+} KiB",
+            kind.map_or("nothing".to_owned(), |kind| format!("{kind:?}")),
+            off.as_secs_f64() * 1e3,
+            cpu * 100.0
+        );
+        // Answers to a lesser router's are beside the grid.
+        if kind != Some(Kind::Ours) {
+            assert!(off <= OFF_GRID_MAX, "{kind:?}: {off:?}\n{}", node.log());
+        }
+        assert!(grown < 1_024, "{kind:?}: {grown} KiB");
+        // An advert that is missing was dropped on its way, with many others.
+        let least = span.as_millis() / interval.as_millis() - 2;
+        assert!(dropped > 0 || adverts as u128 >= least, "{kind:?}: {adverts}\n{}", node.log());
+    }
 }

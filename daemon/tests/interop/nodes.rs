@@ -175,6 +175,11 @@ impl Node {
         fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs")
     }
 
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.process.id()).expect("a process id"))
     }
