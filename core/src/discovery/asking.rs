@@ -83,7 +83,7 @@ impl Discovery {
         let mut clusters = endpoint.clusters.iter().filter_map(|ix| self.cluster(*ix));
         if !spared && clusters.any(|cluster| cluster.wants_view(&self.endpoints, ix, now)) {
             AskPath::Cluster
-        } else if self.may_demote_itself(ix) && !endpoint.lacks_health {
+        } else if self.may_demote_itself(ix, endpoint, now) && !endpoint.lacks_health {
             AskPath::Health
         } else {
             AskPath::Patroni
@@ -92,11 +92,12 @@ impl Discovery {
 
     /// Whether it is a primary whose DCS seems to be gone, and that doesn't live on without it:
     /// its PostgreSQL will be restarted, and what is asked meanwhile should be answered meanwhile.
-    fn may_demote_itself(&self, ix: EndpointIx) -> bool {
+    fn may_demote_itself(&self, ix: EndpointIx, endpoint: &Endpoint, now: Instant) -> bool {
         self.clusters_of(ix).any(|(_, cluster)| {
             let is_primary = cluster.incumbent.as_ref().is_some_and(|i| i.endpoint == ix);
-            let hangs = cluster.view_hangs > 0;
-            is_primary && hangs && !cluster.lives_without_dcs(&self.endpoints)
+            // A node that shows its cluster out of its memory doesn't hang.
+            let is_gone = cluster.view_hangs > 0 || endpoint.misses_dcs(now);
+            is_primary && is_gone && !cluster.lives_without_dcs(&self.endpoints)
         })
     }
 

@@ -129,7 +129,7 @@ fn etcd_is_stopped_without_failsafe() {
 fn etcd_is_stopped_with_failsafe_and_nobody_is_hurt() {
     let mut rig = Rig::start(true);
     let daemons: Vec<Observer> =
-        (0..4).map(|_| Observer::start(&rig.cluster.observer, 10, 3)).collect();
+        (0..3).map(|_| Observer::start(&rig.cluster.observer, 10, 3)).collect();
     for daemon in &daemons {
         daemon.wait_confirmed(rig.primary, Duration::ZERO, Duration::from_secs(10));
     }

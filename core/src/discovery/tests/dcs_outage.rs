@@ -62,3 +62,31 @@ fn health_is_asked_for_only_while_the_dcs_seems_to_be_gone() {
     lab.pass(30_000);
     assert_eq!(asked_of_primary(&lab, from, AskPath::Health), 0);
 }
+
+#[test]
+fn health_is_asked_for_once_the_primary_has_not_heard_from_its_dcs_for_longer_than_it_should() {
+    let heard =
+        |secs: u64| Ok(own(1, "primary", "running", 5, &format!("\"dcs_last_seen\": {secs},")));
+    let mut lab = started();
+    // Its clock is its own.
+    for loops in 0..4 {
+        lab.node(1).own = heard(1_795_524_856 + 10 * loops);
+        let from = lab.asked.len();
+        lab.pass(10_000);
+        assert_eq!(asked_of_primary(&lab, from, AskPath::Health), 0);
+    }
+    let from = lab.asked.len();
+    lab.pass(300);
+    assert_eq!(asked_of_primary(&lab, from, AskPath::Health), 0);
+    // What it heard while it was being lost is told five seconds late, and is old by then.
+    lab.pass(4_700);
+    lab.node(1).own = heard(1_795_524_856 + 31);
+    let from = lab.asked.len();
+    lab.pass(5_000);
+    assert!(asked_of_primary(&lab, from, AskPath::Health) >= 9);
+    lab.node(1).own = heard(1_795_524_856 + 50);
+    lab.pass(1_000);
+    let from = lab.asked.len();
+    lab.pass(8_000);
+    assert_eq!(asked_of_primary(&lab, from, AskPath::Health), 0);
+}
