@@ -8,7 +8,9 @@
 //! | `ownership` | which addresses are ours |
 //! | `announce`, `frames`, `claims` | telling neighbours, and hearing others tell them |
 //! | `process` | hooks and checks, on another thread |
-//! | `clock`, `sysctl`, `lock`, `capabilities`, [`release`] | what their names say |
+//! | `trust` | whether a program may be run |
+//! | `capabilities`, [`user`] | what this process may do, and who it is |
+//! | `clock`, `sysctl`, `lock`, [`release`] | what their names say |
 //! | `sys` | the only unsafe code |
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the kernel's enums have no end")]

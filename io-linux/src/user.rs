@@ -13,6 +13,8 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::{Gid, Uid, User, chown, geteuid, initgroups, setresgid, setresuid};
 
+use crate::capabilities::NEEDED;
+
 /// Why it can't become that user.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
@@ -89,7 +91,8 @@ impl Identity {
     /// # Errors
     /// The step that was refused. Then it may be half done: nothing is to be run any more.
     pub fn assume(&self, may_route: bool) -> Result<(), UserError> {
-        let kept = needed(may_route);
+        let needed = NEEDED.iter().filter(|_| may_route);
+        let kept: CapsHashSet = needed.map(|(_, capability)| *capability).collect();
         for capability in caps::all() {
             if !kept.contains(&capability) && is_bounded(capability) {
                 caps::drop(None, CapSet::Bounding, capability)
@@ -116,11 +119,6 @@ impl Identity {
 /// What the kernel refused.
 pub fn forgo_privileges() -> Result<(), UserError> {
     prctl::set_no_new_privs().map_err(refused("forgo new privileges"))
-}
-
-fn needed(may_route: bool) -> CapsHashSet {
-    let needed = [Capability::CAP_NET_ADMIN, Capability::CAP_NET_RAW];
-    needed.into_iter().filter(|_| may_route).collect()
 }
 
 /// One that the kernel doesn't know isn't bounded, either.
