@@ -60,7 +60,9 @@ fn check_shows_all_errors_at_once_and_ends_with_78() {
 fn a_hook_that_everybody_may_write_is_refused_before_anything_runs() {
     let directory = directory_with("hook", "#!/bin/sh\n");
     let hook = directory.path().join("hook");
-    let file = format!("{GOOD}pre_promote_script = \"/bin/sh {} up\"\n", hook.display());
+    // If it were not refused, the user would be: nothing is left running.
+    let user = "[general]\nuser = \"no-such-user\"\n";
+    let file = format!("{user}{GOOD}pre_promote_script = \"/bin/sh {} up\"\n", hook.display());
     fs::write(directory.path().join("openproxy.toml"), file).expect("a file");
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o777)).expect("ours");
     let refusal = format!(
