@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use openproxy::config::{Diagnostic, Loaded, Severity, load_bytes};
+use openproxy::config::{Diagnostic, Loaded, load_bytes};
 use openproxy::reload::Read;
 
 /// Far more than any file needs; a wrong path may be a disk image.
@@ -28,14 +28,7 @@ fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
 pub(crate) fn load(path: &Path) -> Result<(Vec<u8>, Loaded), Vec<Diagnostic>> {
     let shown = path.display().to_string();
     let bytes = read(path).map_err(|reason| {
-        vec![Diagnostic {
-            severity: Severity::Error,
-            file: shown.as_str().into(),
-            position: None,
-            key: None,
-            value: None,
-            message: format!("can't be read: {reason}"),
-        }]
+        vec![Diagnostic::of_file(&shown, None, format!("can't be read: {reason}"))]
     })?;
     load_bytes(&shown, &bytes).map(|loaded| (bytes, loaded))
 }

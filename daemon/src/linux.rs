@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs::File;
 use std::path::Path;
 
-use openproxy::config::{Diagnostic, Loaded, Severity};
+use openproxy::config::{Diagnostic, Loaded};
 use openproxy::driver;
 use openproxy_core::io::Command;
 use openproxy_core::supervisor::Supervisor;
@@ -56,14 +56,7 @@ pub(crate) fn distrusted(path: &str, loaded: &Loaded) -> Vec<Diagnostic> {
     let topology = loaded.topology_script.iter().map(|words| ("topology_script", words));
     let untrusted = hooks.chain(topology).filter_map(|(key, words)| {
         let untrusted = io_linux::check_trust(words).err()?;
-        Some(Diagnostic {
-            severity: Severity::Error,
-            file: path.into(),
-            position: None,
-            key: Some(key.to_owned()),
-            value: None,
-            message: untrusted.to_string(),
-        })
+        Some(Diagnostic::of_file(path, Some(key), untrusted.to_string()))
     });
     untrusted.collect()
 }

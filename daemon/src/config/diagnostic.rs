@@ -40,6 +40,21 @@ pub struct Diagnostic {
     pub message: String,
 }
 
+impl Diagnostic {
+    /// An error of the file as a whole, whose place nobody knows.
+    #[must_use]
+    pub fn of_file(file: &str, key: Option<&str>, message: String) -> Self {
+        Self {
+            severity: Severity::Error,
+            file: file.into(),
+            position: None,
+            key: key.map(str::to_owned),
+            value: None,
+            message,
+        }
+    }
+}
+
 impl fmt::Display for Diagnostic {
     /// One line: `FILE:LINE:COLUMN: KEY = VALUE: MESSAGE`, with the severity unless it's an error.
     /// The alternate form (`{:#}`) is without the severity, for a log that has its own.

@@ -146,14 +146,7 @@ fn asking_about_an_unchanged_file_is_answered() {
 fn a_file_that_is_good_in_itself_may_be_refused_for_what_is_on_the_machine() {
     let inspect: Inspect = |path, loaded| {
         let refused = loaded.routers.iter().any(|router| router.priority.get() == 7);
-        let found = Diagnostic {
-            severity: crate::config::Severity::Error,
-            file: path.into(),
-            position: None,
-            key: None,
-            value: None,
-            message: "not here".to_owned(),
-        };
+        let found = Diagnostic::of_file(path, None, "not here".to_owned());
         if refused { vec![found] } else { Vec::new() }
     };
     let mut watcher = watcher().inspecting(inspect);

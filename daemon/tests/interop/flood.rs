@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt};
 use openproxy_core::vrrp::{
     AdverInterval, AdvertBuffer, AdvertPriority, Advertisement, ChecksumForm, MULTICAST_V4,
-    Version, Vip, Vrid,
+    PROTOCOL, TTL, Version, Vip, Vrid,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -19,7 +19,6 @@ use crate::net::{INTERFACE, Lan, OURS, THEIRS, now};
 
 /// So many packets go out in each millisecond.
 const PER_MILLISECOND: u32 = 100;
-const VRRP: i32 = 112;
 /// `IPPROTO_RAW`: what is sent has its header.
 const RAW: i32 = 255;
 
@@ -76,8 +75,8 @@ impl Kind {
             Self::Length => payload.push(0),
         }
         let total = u16::try_from(20 + payload.len()).expect("short").to_be_bytes();
-        let ttl = if self == Self::Ttl { 64 } else { 255 };
-        let mut packet = vec![0x45, 0xc0, total[0], total[1], 0, 0, 0, 0, ttl, 112, 0, 0];
+        let ttl = if self == Self::Ttl { 64 } else { TTL };
+        let mut packet = vec![0x45, 0xc0, total[0], total[1], 0, 0, 0, 0, ttl, PROTOCOL, 0, 0];
         packet.extend(source.octets());
         packet.extend(MULTICAST_V4.octets());
         packet.extend(payload);
@@ -114,7 +113,7 @@ fn send(kind: Kind, stops: &AtomicBool) -> u64 {
 
 /// When adverts of openproxy's arrived at the other node, by the kernel's clock.
 fn listen(span: Duration) -> Vec<Duration> {
-    let socket = raw(VRRP).expect("root");
+    let socket = raw(PROTOCOL.into()).expect("root");
     let group = MULTICAST_V4;
     socket.join_multicast_v4(&group, &THEIRS[0].parse().expect("an address")).expect("a group");
     setsockopt(&socket, sockopt::ReceiveTimestampns, &true).expect("Linux has it");

@@ -1,5 +1,7 @@
 //! What somebody sends to the status socket.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
 use openproxy::discovery::api::{Caller, REQUEST_TIME_MAX, serve};
@@ -7,19 +9,15 @@ use openproxy::discovery::driver::{Request, Snapshot};
 use openproxy::discovery::topologies::Topologies;
 use openproxy_core::time::Instant;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{broadcast, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
+
+use crate::runtime::block_on;
 
 /// What fits between the two ends.
 const PIPE_LEN: usize = 64 << 10;
 /// So long after the last request has come in, or has failed to, it is over.
 const ENDS_WITHIN: Duration = Duration::from_secs(1);
-
-thread_local! {
-    static RUNTIME: Runtime =
-        Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
-}
 
 /// Whether it comes by the network, then the bytes of a connection.
 ///
@@ -31,7 +29,7 @@ pub fn control_request(data: &[u8]) {
     // A change can be watched for as long as somebody likes.
     let watches = sent.windows(5).any(|window| window.eq_ignore_ascii_case(b"watch"));
     if !watches {
-        RUNTIME.with(|runtime| runtime.block_on(talk(caller, sent.to_vec())));
+        block_on(talk(caller, sent.to_vec()));
     }
 }
 
@@ -41,7 +39,7 @@ async fn talk(caller: Caller, sent: Vec<u8>) {
     let (ours, theirs) = duplex(PIPE_LEN);
     tokio::select! {
         biased;
-        () = discover(asked) => unreachable!("somebody may ask"),
+        never = discover(asked) => match never {},
         () = exchange(ours, sent, caller, theirs, Topologies::new(requests, changes)) => {}
     }
 }
@@ -67,7 +65,7 @@ async fn exchange(
 }
 
 /// Stands in for discovery: no shards, and nothing to forget.
-async fn discover(mut asked: mpsc::Receiver<Request>) {
+async fn discover(mut asked: mpsc::Receiver<Request>) -> Infallible {
     while let Some(request) = asked.recv().await {
         match request {
             Request::Reconfigure(_) => {}
@@ -82,5 +80,5 @@ async fn discover(mut asked: mpsc::Receiver<Request>) {
             }
         }
     }
-    sleep(Duration::MAX).await;
+    pending().await
 }

@@ -10,21 +10,15 @@ use std::time::Duration;
 
 use openproxy::discovery::http::{BODY_LEN_MAX, Client, Dial, Endpoint, HEAD_LEN_MAX, Scheme};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
 use crate::patroni::assert_short_line;
+use crate::runtime::block_on;
 
 /// How long a question may take.
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// What hyper may have read beyond what it was asked for.
 const READ_AHEAD_MAX: usize = 64 << 10;
-
-thread_local! {
-    /// Its time passes when nothing else is to be done.
-    static RUNTIME: Runtime =
-        Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
-}
 
 /// How a server sends: in pieces of so many bytes; whether it hangs at the end, and whether it waits
 /// until it is asked; then what.
@@ -41,7 +35,7 @@ pub fn http_response(data: &[u8]) {
         taken: Rc::default(),
         asked: Rc::default(),
     };
-    RUNTIME.with(|runtime| runtime.block_on(ask(server)));
+    block_on(ask(server));
 }
 
 async fn ask(server: Server) {

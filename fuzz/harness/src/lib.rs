@@ -29,6 +29,7 @@ mod discovery;
 mod http;
 mod patroni;
 mod router;
+mod runtime;
 
 pub use advert::{advert_decode, advert_roundtrip};
 pub use config::config_toml;

@@ -15,7 +15,7 @@ use openproxy_core::time::Instant;
 use openproxy_core::vrrp::{
     AdverInterval, AdvertBuffer, AdvertPriority, Advertisement, ChecksumForm, Family, HookFailure,
     IntervalMismatch, MULTICAST_V4, MULTICAST_V6, Preempt, Priority, RouterConfig, RouterKey,
-    StateName, Version, Vip, Vrid,
+    StateName, Version, Vip, VirtualRouter, Vrid,
 };
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::draw::Draws;
@@ -245,12 +245,8 @@ impl World {
             }
         }
         assert!(self.supervisor.poll_timeout() > self.now, "it is due again at once");
-        let states: Vec<StateName> = self
-            .supervisor
-            .routers()
-            .iter()
-            .map(openproxy_core::vrrp::VirtualRouter::state)
-            .collect();
+        let states: Vec<StateName> =
+            self.supervisor.routers().iter().map(VirtualRouter::state).collect();
         assert!(states.iter().all(|state| *state == self.state), "{states:?}, told {}", self.state);
     }
 

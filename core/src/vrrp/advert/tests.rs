@@ -4,10 +4,13 @@ mod captures;
 mod edge_cases;
 mod naive;
 mod properties;
+mod sent;
 mod vectors;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use sent::{sent, vip};
 
 use super::*;
 use crate::vrrp::{DecodeError, DiscardReason, Priority, Vip};
@@ -29,14 +32,6 @@ fn bytes(hex: &str) -> Vec<u8> {
         .collect()
 }
 
-fn vip(ip: IpAddr) -> Vip {
-    let prefix_len = match ip {
-        IpAddr::V4(_) => 24,
-        IpAddr::V6(_) => 64,
-    };
-    Vip { ip, prefix_len }
-}
-
 fn vips(addresses: &[&str]) -> Arc<[Vip]> {
     addresses.iter().map(|text| vip(ip(text))).collect()
 }
@@ -52,18 +47,6 @@ fn decode_v6(payload: &[u8]) -> Result<Received<'_>, DecodeError> {
 
 fn reason<T>(result: Result<T, DecodeError>) -> Option<DiscardReason> {
     result.err().map(|error| error.reason())
-}
-
-/// What must be sent so that `received` is received.
-fn sent(received: &Received<'_>) -> Sent {
-    Advertisement {
-        version: received.version,
-        vrid: received.vrid,
-        priority: received.priority,
-        interval: received.interval,
-        checksum: received.checksum,
-        addresses: received.addresses.iter().map(vip).collect(),
-    }
 }
 
 /// The checksum of an IPv6 message from fe80::2 to ff02::12 whose checksum field is zero.

@@ -1,6 +1,6 @@
 //! What each command does.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::ops::Range;
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,6 +18,8 @@ use openproxy_sim_tests::shrink::shrink;
 use openproxy_sim_tests::sweep::{self, Progress};
 use openproxy_sim_tests::trace::{Lines, TraceHash};
 use openproxy_sim_tests::{swarm, timeline};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 pub(crate) type Result = std::result::Result<ExitCode, String>;
 
@@ -40,7 +42,7 @@ pub(crate) fn run(seed: u64, trace: bool, show: bool) -> Result {
 }
 
 pub(crate) fn replay(file: &Path, trace: bool) -> Result {
-    let scenario = read(file)?;
+    let scenario = read(file, Scenario::check)?;
     watch(&scenario, trace, &format!("openproxy-sim replay {}", file.display()))
 }
 
@@ -92,9 +94,14 @@ fn fail(scenario: &Scenario, violation: &Violation, origin: &str) -> Result {
     Ok(ExitCode::from(1))
 }
 
+/// As many as were asked for, or as there are cores.
+pub(crate) fn threads(jobs: Option<usize>) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    jobs.unwrap_or_else(cores).max(1)
+}
+
 pub(crate) fn sweep(seeds: Range<u64>, jobs: Option<usize>) -> Result {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = jobs.unwrap_or(cores);
+    let jobs = threads(jobs);
     let count = seeds.end - seeds.start;
     let progress = Progress::default();
     let started = SystemTime::now();
@@ -199,7 +206,9 @@ fn hashes_of(seeds: &Range<u64>) -> String {
 
 pub(crate) fn timeline(seed: Option<u64>, file: Option<&Path>, out: &Path) -> Result {
     let (scenario, replay) = match (seed, file) {
-        (_, Some(file)) => (read(file)?, format!("openproxy-sim replay {}", file.display())),
+        (_, Some(file)) => {
+            (read(file, Scenario::check)?, format!("openproxy-sim replay {}", file.display()))
+        }
         (Some(seed), None) => (swarm::scenario(seed), format!("openproxy-sim run --seed {seed}")),
         (None, None) => return Err("--seed or --file is needed".to_owned()),
     };
@@ -263,14 +272,18 @@ pub(crate) fn explore(thorough: bool) -> Result {
     Ok(if report.violation().is_none() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn read(file: &Path) -> std::result::Result<Scenario, String> {
-    let at = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+/// Reads a scenario, and looks whether it makes sense.
+pub(crate) fn read<S: DeserializeOwned, E: Display>(
+    file: &Path,
+    check: impl FnOnce(&S) -> std::result::Result<(), E>,
+) -> std::result::Result<S, String> {
+    let at = |error: &dyn Display| format!("{}: {error}", file.display());
     let text = std::fs::read_to_string(file).map_err(|error| at(&error))?;
-    let scenario: Scenario = toml::from_str(&text).map_err(|error| at(&error))?;
-    scenario.check().map_err(|error| at(&error))?;
+    let scenario: S = toml::from_str(&text).map_err(|error| at(&error))?;
+    check(&scenario).map_err(|error| at(&error))?;
     Ok(scenario)
 }
 
-fn to_toml(scenario: &Scenario) -> std::result::Result<String, String> {
+pub(crate) fn to_toml(scenario: &impl Serialize) -> std::result::Result<String, String> {
     toml::to_string(scenario).map_err(|error| error.to_string())
 }

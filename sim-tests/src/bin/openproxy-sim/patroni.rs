@@ -1,7 +1,7 @@
 //! `openproxy-sim patroni`: discovery against simulated Patroni clusters.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -55,7 +55,7 @@ pub(crate) enum Command {
 pub(crate) fn execute(command: Command) -> Result {
     match command {
         Command::Run { seed, show: true, .. } => {
-            print!("{}", to_toml(&scenario(seed))?);
+            print!("{}", commands::to_toml(&scenario(seed))?);
             Ok(ExitCode::SUCCESS)
         }
         Command::Run { seed, turmoil, trace, show: false } => {
@@ -65,7 +65,7 @@ pub(crate) fn execute(command: Command) -> Result {
         Command::Sweep { seeds, jobs } => sweep(seeds, jobs),
         Command::Replay { file, turmoil, trace } => {
             let origin = format!("openproxy-sim patroni replay {}", file.display());
-            watch(&read(&file)?, turmoil, trace, &origin)
+            watch(&commands::read(&file, Scenario::check)?, turmoil, trace, &origin)
         }
     }
 }
@@ -114,7 +114,7 @@ fn fail(scenario: &Scenario, finding: &Finding, origin: &str) -> Result {
     let shrunk = shrink(scenario, finding.id);
     let name = format!("openproxy-{}-{}.toml", finding.id.name(), scenario.seed);
     let file = std::env::temp_dir().join(name);
-    let text = to_toml(&shrunk.scenario)?;
+    let text = commands::to_toml(&shrunk.scenario)?;
     std::fs::write(&file, &text).map_err(|error| format!("{}: {error}", file.display()))?;
     println!("\nshrunk in {} runs to {} steps\n", shrunk.runs, shrunk.scenario.steps.len());
     print!("{text}");
@@ -123,11 +123,11 @@ fn fail(scenario: &Scenario, finding: &Finding, origin: &str) -> Result {
 }
 
 fn sweep(seeds: Range<u64>, jobs: Option<usize>) -> Result {
-    let jobs = jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, Into::into));
+    let jobs = commands::threads(jobs);
     let has_failed = AtomicBool::new(false);
     let part = |first: usize| {
         let (mut takeovers, mut asked) = (0, 0);
-        for seed in seeds.clone().skip(first).step_by(jobs.max(1)) {
+        for seed in seeds.clone().skip(first).step_by(jobs) {
             let outcome = run(&scenario(seed));
             takeovers += outcome.tally.takeovers;
             asked += outcome.tally.asked;
@@ -139,8 +139,7 @@ fn sweep(seeds: Range<u64>, jobs: Option<usize>) -> Result {
         (takeovers, asked, None)
     };
     let parts: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..jobs.max(1)).map(|first| scope.spawn(move || part(first))).collect();
+        let threads: Vec<_> = (0..jobs).map(|first| scope.spawn(move || part(first))).collect();
         threads.into_iter().map(|thread| thread.join()).collect()
     });
     let parts: std::result::Result<Vec<_>, _> = parts.into_iter().collect();
@@ -159,17 +158,4 @@ fn sweep(seeds: Range<u64>, jobs: Option<usize>) -> Result {
             fail(&scenario(seed), &finding, &origin)
         }
     }
-}
-
-fn to_toml(scenario: &Scenario) -> std::result::Result<String, String> {
-    toml::to_string(scenario).map_err(|error| error.to_string())
-}
-
-fn read(file: &Path) -> std::result::Result<Scenario, String> {
-    let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
-    let scenario: Scenario =
-        toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-    scenario.check().map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(scenario)
 }
