@@ -83,22 +83,18 @@ impl Discovery {
         let mut clusters = endpoint.clusters.iter().filter_map(|ix| self.cluster(*ix));
         if !spared && clusters.any(|cluster| cluster.wants_view(&self.endpoints, ix, now)) {
             AskPath::Cluster
-        } else if self.may_demote_itself(ix, endpoint, now) && !endpoint.lacks_health {
+        } else if self.is_incumbent(ix) && !endpoint.lacks_health {
             AskPath::Health
         } else {
             AskPath::Patroni
         }
     }
 
-    /// Whether it is a primary whose DCS seems to be gone, and that doesn't live on without it:
-    /// its PostgreSQL will be restarted, and what is asked meanwhile should be answered meanwhile.
-    fn may_demote_itself(&self, ix: EndpointIx, endpoint: &Endpoint, now: Instant) -> bool {
-        self.clusters_of(ix).any(|(_, cluster)| {
-            let is_primary = cluster.incumbent.as_ref().is_some_and(|i| i.endpoint == ix);
-            // A node that shows its cluster out of its memory doesn't hang.
-            let is_gone = cluster.view_hangs > 0 || endpoint.misses_dcs(now);
-            is_primary && is_gone && !cluster.lives_without_dcs(&self.endpoints)
-        })
+    /// Whether it was named last, as the primary of any cluster. When its DCS goes it restarts its
+    /// PostgreSQL, without a warning, and what is asked meanwhile should be answered meanwhile.
+    fn is_incumbent(&self, ix: EndpointIx) -> bool {
+        let mut clusters = self.clusters_of(ix);
+        clusters.any(|(_, cluster)| cluster.incumbent.as_ref().is_some_and(|i| i.endpoint == ix))
     }
 
     /// A request failed.

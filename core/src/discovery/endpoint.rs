@@ -17,8 +17,8 @@ pub(super) type EndpointIx = usize;
 pub enum AskPath {
     /// `/patroni`: the node about itself, from no further than its PostgreSQL.
     Patroni,
-    /// `/health`: the same answer as to `/patroni`, but at once: while PostgreSQL restarts,
-    /// `/patroni` tries again after a second.
+    /// `/health`: the same answer as to `/patroni`, but at once, where `/patroni` waits a second for a
+    /// PostgreSQL that restarts, and tries again. Of who is named as primary.
     Health,
     /// `/cluster`: the node about the DCS. It may hang for ten seconds.
     Cluster,
@@ -85,45 +85,6 @@ impl Report {
     }
 }
 
-/// How long a Patroni goes on as if nothing were, at most, without having heard from its DCS: it looks
-/// every ten seconds (`loop_wait`).
-const DCS_HEARD_EVERY: Duration = Duration::from_millis(10_750);
-/// Beyond this, its clock was set back, rather.
-const DCS_SILENT_MAX: Duration = Duration::from_secs(60);
-
-/// When a Patroni last heard from its DCS, by what it says of that in its own clock's time.
-#[derive(Clone, Copy, Debug, Default)]
-struct DcsContact {
-    /// What it said last, in seconds.
-    seen: u64,
-    /// Our time less its own, when it had just heard: the least that was ever found.
-    ahead_nanos: Option<i128>,
-}
-
-impl DcsContact {
-    /// It said so in an answer that was asked for then.
-    fn note(&mut self, sent: Instant, seen: u64) {
-        let ahead = Self::ahead(sent, seen);
-        let silent_max = i128::try_from(DCS_SILENT_MAX.as_nanos()).unwrap_or(i128::MAX);
-        let is_news = seen != self.seen;
-        let least = self.ahead_nanos.unwrap_or(ahead);
-        let was_set_back = is_news && ahead.saturating_sub(least) > silent_max;
-        self.ahead_nanos = Some(if was_set_back { ahead } else { least.min(ahead) });
-        self.seen = seen;
-    }
-
-    /// Whether it should have heard by now.
-    fn is_overdue(&self, now: Instant) -> bool {
-        let every = i128::try_from(DCS_HEARD_EVERY.as_nanos()).unwrap_or(i128::MAX);
-        self.ahead_nanos
-            .is_some_and(|least| Self::ahead(now, self.seen).saturating_sub(least) > every)
-    }
-
-    fn ahead(at: Instant, seen: u64) -> i128 {
-        i128::from(at.as_nanos()).saturating_sub(i128::from(seen).saturating_mul(1_000_000_000))
-    }
-}
-
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
     pub(super) key: EndpointKey,
@@ -144,7 +105,6 @@ pub(super) struct Endpoint {
     /// When it was last asked for that.
     pub(super) view_asked: Instant,
     pub(super) cluster_hangs: bool,
-    dcs_contact: DcsContact,
     /// It has no `/health`, or another's.
     pub(super) lacks_health: bool,
     /// The last `/cluster` failed.
@@ -172,7 +132,6 @@ impl Endpoint {
             view: None,
             view_asked: Instant::ZERO,
             cluster_hangs: false,
-            dcs_contact: DcsContact::default(),
             lacks_health: false,
             view_failed: false,
             failure: None,
@@ -195,11 +154,6 @@ impl Endpoint {
         }
     }
 
-    /// Whether its Patroni should have heard from its DCS by now, and hasn't said so.
-    pub(super) fn misses_dcs(&self, now: Instant) -> bool {
-        self.dcs_contact.is_overdue(now)
-    }
-
     /// Takes an answer to `/patroni`; whether it says anything new.
     pub(super) fn take_report(&mut self, sent: Instant, answer: NodeAnswer) -> bool {
         let facts = |answer: &NodeAnswer| {
@@ -213,9 +167,6 @@ impl Endpoint {
                     || (&old.role, &old.state, &old.name)
                         != (&answer.role, &answer.state, &answer.name)
             });
-        if let Some(seen) = answer.dcs_last_seen {
-            self.dcs_contact.note(sent, seen);
-        }
         self.counters.answers += 1;
         self.counters.odd_fields += u64::from(answer.odd.count);
         self.tried = true;

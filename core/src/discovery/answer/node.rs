@@ -45,8 +45,6 @@ pub struct NodeAnswer {
     pub cluster_unlocked: bool,
     /// The DCS is down, and the primary goes on with the consent of all members.
     pub failsafe_active: bool,
-    /// When it last heard from its DCS, in seconds since 1970 by its own clock; since 3.0.
-    pub dcs_last_seen: Option<u64>,
     /// Clients are to leave this replica alone (`tags.noloadbalance`).
     pub no_load_balance: bool,
     /// Which database it has.
@@ -112,7 +110,6 @@ impl<'de> Fields<'de> for NodeAnswer {
             "failsafe_mode_is_active" => {
                 self.failsafe_active = take_flag(map, odd, "failsafe_mode_is_active")?;
             }
-            "dcs_last_seen" => self.dcs_last_seen = take_number(map, odd, "dcs_last_seen")?,
             "tags" => match map.next_value::<Object<Tags>>()? {
                 Object::Is(tags) => self.no_load_balance = tags.no_load_balance,
                 Object::IsNot => odd.note("tags"),
