@@ -24,19 +24,19 @@ impl Supervisor {
     }
 
     fn settle_group(&mut self, now: Instant, members: &[usize]) {
-        let mut any_left = false;
+        let mut any_yielded = false;
         let mut any_blocked = false;
         for router in members.iter().filter_map(|position| self.routers.get(*position)) {
-            any_left |= router.has_left_master();
+            any_yielded |= router.has_yielded();
             any_blocked |= router.is_blocked_itself();
         }
         for position in members {
             self.with_router(now, *position, |router, ctx| {
                 router.set_group_blocked(ctx, any_blocked);
-                if any_left && !mutated!(GroupNotFollowed) {
+                if any_yielded && !mutated!(GroupNotFollowed) {
                     router.follow_group(ctx);
                 }
-                router.forget_left_master();
+                router.forget_yielded();
             });
         }
         let mut members_now = members.iter().filter_map(|position| self.routers.get(*position));

@@ -112,8 +112,8 @@ pub struct VirtualRouter {
     peers: Peers,
     group_blocked: bool,
     stopping: bool,
-    /// Set at every exit from MASTER, for the router's group.
-    left_master: bool,
+    /// It has left MASTER, or follows another, and takes its group along.
+    yielded: bool,
     generation: Generation,
     send_failure_told_at: Option<Instant>,
     counters: Counters,
@@ -138,7 +138,7 @@ impl VirtualRouter {
             peers: Peers::default(),
             group_blocked: false,
             stopping: false,
-            left_master: false,
+            yielded: false,
             generation: Generation::default(),
             send_failure_told_at: None,
             counters: Counters::default(),
@@ -251,13 +251,13 @@ impl VirtualRouter {
         self.own_blocker().is_some()
     }
 
-    /// Whether it has left MASTER since [`Self::forget_left_master`].
-    pub(crate) fn has_left_master(&self) -> bool {
-        self.left_master
+    /// Whether it has left MASTER, or taken another's advert, since [`Self::forget_yielded`].
+    pub(crate) fn has_yielded(&self) -> bool {
+        self.yielded
     }
 
-    pub(crate) fn forget_left_master(&mut self) {
-        self.left_master = false;
+    pub(crate) fn forget_yielded(&mut self) {
+        self.yielded = false;
     }
 
     /// The interface, the socket or the address to advertise from has changed.

@@ -155,3 +155,21 @@ fn one_that_stops_is_no_part_of_its_group_any_more() {
     node.run(ms(1_000));
     assert_eq!(states(&node), [Master]);
 }
+
+#[test]
+fn one_that_joins_makes_the_group_master_or_takes_it_along() {
+    for is_heard in [false, true] {
+        let mut node = masters(vec![in_group(51, "pair")]);
+        node.inbox.commands.push_back(Command::Reload(pair()));
+        node.turns();
+        assert_eq!(states(&node), [Master, Backup], "a reload takes no VIP off");
+        node.run(ms(1_000));
+        if is_heard {
+            node.hear(&advert(HIGH, 200));
+            assert_eq!(states(&node), [Backup, Backup], "another is MASTER of the one that joined");
+        } else {
+            node.run(ms(2_700));
+            assert_eq!(states(&node), [Master, Master]);
+        }
+    }
+}

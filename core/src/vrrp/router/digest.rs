@@ -30,7 +30,7 @@ impl VirtualRouter {
             peers: _,
             group_blocked,
             stopping,
-            left_master,
+            yielded,
             generation: _,
             send_failure_told_at: _,
             counters: _,
@@ -40,7 +40,7 @@ impl VirtualRouter {
         let grouped = config.group.is_some();
         (uplink, priority, master_interval, refusal, group_blocked, stopping).hash(hasher);
         discovered_weight.hash(hasher);
-        (grouped && *left_master).hash(hasher);
+        (grouped && *yielded).hash(hasher);
         vips.digest(hasher);
         std::mem::discriminant(state).hash(hasher);
         match state {

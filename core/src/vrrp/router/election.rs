@@ -133,6 +133,8 @@ impl VirtualRouter {
         if priority < self.priority && self.preempts(heard.at) {
             return;
         }
+        // With it, whoever of its group is MASTER: since a reload, one may have joined them.
+        self.yielded = true;
         self.learn(ctx, heard);
         let master_down_at = self.unless_past(ctx.now, heard.at + self.master_down());
         let State::Backup(backup) = &mut self.state else {

@@ -43,7 +43,7 @@ impl VirtualRouter {
     /// It isn't in the group any more that it was in. What a new group makes of it shows within the
     /// turn; without one, nobody would ever ask it to go on.
     fn forget_group(&mut self) {
-        self.left_master = false;
+        self.yielded = false;
         if self.config.group.is_some() {
             return;
         }

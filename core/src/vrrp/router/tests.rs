@@ -128,11 +128,11 @@ fn what_blocks_a_router_itself_is_not_its_group() {
 fn an_exit_from_master_is_known_until_it_is_forgotten() {
     let mut router = router(config(50, 100));
     ready(&mut router, Instant::ZERO);
-    assert_eq!((router.state(), router.has_left_master()), (StateName::Master, false));
+    assert_eq!((router.state(), router.has_yielded()), (StateName::Master, false));
     act(&mut router, Instant::ZERO, VirtualRouter::stop);
-    assert!(router.has_left_master());
-    router.forget_left_master();
-    assert!(!router.has_left_master());
+    assert!(router.has_yielded());
+    router.forget_yielded();
+    assert!(!router.has_yielded());
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl VirtualRouter {
             self.vips.release(&mut kernel(ctx));
         }
         self.announcing = Announcing::Silent;
-        self.left_master = true;
+        self.yielded = true;
         self.change_state(ctx, next, reason);
         let change = Change { from: StateName::Master.as_str(), to: self.state().as_str() };
         self.with_hooks(ctx, |hooks, host| hooks.demote(host, change));
