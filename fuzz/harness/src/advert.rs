@@ -58,6 +58,11 @@ fn compare(payload: &[u8], source: IpAddr, destination: IpAddr, repaired: bool) 
         (Err(error), Err(expected)) => {
             assert_eq!(error.reason(), expected);
             assert!(!error.to_string().is_empty());
+            // A metric carries it.
+            let label = error.reason().label();
+            assert!(
+                label.bytes().all(|byte| byte.is_ascii_lowercase() || b"_2346".contains(&byte))
+            );
         }
         (found, expected) => panic!("{found:?}, and naively {expected:?}"),
     }

@@ -1,6 +1,8 @@
-//! What happens to one virtual router, on a simulated machine without a network.
+//! What happens to virtual routers, on a simulated machine without a network.
 
-use std::net::IpAddr;
+mod setting;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +15,8 @@ use openproxy_core::io::{
 use openproxy_core::supervisor::Supervisor;
 use openproxy_core::time::Instant;
 use openproxy_core::vrrp::{
-    AdverInterval, AdvertBuffer, AdvertPriority, Advertisement, ChecksumForm, Family, HookFailure,
-    IntervalMismatch, MULTICAST_V4, MULTICAST_V6, Preempt, Priority, RouterConfig, RouterKey,
-    StateName, Version, Vip, VirtualRouter, Vrid,
+    AdvertBuffer, AdvertPriority, Advertisement, ChecksumForm, Family, MULTICAST_V4, MULTICAST_V6,
+    RouterConfig, StateName, Version, Vip, VirtualRouter, Vrid,
 };
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::draw::Draws;
@@ -23,18 +24,20 @@ use openproxy_io_sim::frame::{Frame, Truth};
 use openproxy_io_sim::host::{HookPlan, Host, Surroundings, TURNS_AT_ONCE_MAX};
 use openproxy_io_sim::kernel::{Cause, Kernel, RefusedOperation};
 
-const INTERFACE: &str = "eth0";
-const VRID: u8 = 51;
+use setting::{INTERFACE, VRIDS, file, interval, neighbour, own, vip, vips, vrid_of};
+
 /// So many things happen, and it is over.
 const STEPS_MAX: u32 = 300;
 /// An orderly end takes no longer: two hooks, a kernel that is slow, and the margin.
 const ENDS_WITHIN: Duration = Duration::from_secs(120);
+/// Until a router is MASTER that hears no better one: four intervals, and its `preempt_delay`.
+const JOINS_WITHIN: Duration = Duration::from_secs(4 * 41 + 60);
 
-/// A router's configuration, and what happens to it, drawn from the bytes.
+/// A file of virtual routers, and what happens to them, drawn from the bytes.
 ///
 /// # Panics
-/// When it speaks or takes a VIP without being MASTER, never waits, never ends, or leaves something
-/// behind.
+/// When one speaks or takes a VIP without being MASTER, or is MASTER without the others of its group;
+/// when the process never waits, never ends, or leaves something behind.
 pub fn router_inputs(data: &[u8]) {
     let mut draw = Unstructured::new(data);
     let Ok(mut world) = World::new(&mut draw) else { return };
@@ -60,35 +63,43 @@ impl Surroundings for Nowhere {
 
 struct World {
     family: Family,
-    config: RouterConfig,
+    configs: Vec<RouterConfig>,
     host: Host,
     supervisor: Supervisor,
     now: Instant,
+    /// When the file was read last.
+    read_at: Instant,
+    /// By VRID.
+    told: BTreeMap<u8, Told>,
+}
+
+/// What a router has told.
+#[derive(Clone, Copy, Debug)]
+struct Told {
     state: StateName,
     /// A BACKUP that was MASTER says so once, when its VIPs are off.
     owes_farewell: bool,
 }
 
+impl Default for Told {
+    fn default() -> Self {
+        Self { state: StateName::Initialize, owes_farewell: false }
+    }
+}
+
 impl World {
     fn new(draw: &mut Unstructured<'_>) -> Result<Self> {
         let family = if draw.arbitrary()? { Family::V4 } else { Family::V6 };
-        let config = config(draw, family)?;
+        let configs = file(draw, family)?;
         let (node, draws) = (NodeId(0), Draws::new(draw.arbitrary()?));
         let kernel = Kernel::new(node, draws, INTERFACE.into(), &[own(family)]);
         let mut host = Host::new(node, draws, kernel, Duration::from_millis(5));
         let takes = Duration::from_millis(draw.int_in_range(0_u16..=20_000)?.into());
         host.hook_plan = HookPlan { takes, fails: draw.arbitrary()? };
-        let supervisor = Supervisor::new(vec![config.clone()]);
+        let supervisor = Supervisor::new(configs.clone());
         let now = Instant::from_millis(100_000);
-        let mut world = Self {
-            family,
-            config,
-            host,
-            supervisor,
-            now,
-            state: StateName::Initialize,
-            owes_farewell: false,
-        };
+        let told = BTreeMap::new();
+        let mut world = Self { family, configs, host, supervisor, now, read_at: now, told };
         world.turns();
         Ok(world)
     }
@@ -116,41 +127,69 @@ impl World {
             9 => self.change_addresses(draw)?,
             10 => self.trouble(draw)?,
             11 => {
-                let vip = *draw.choose(&self.config.vips)?;
+                let vip = self.vip(draw)?;
                 self.host.hear_claim(vip.ip, MacAddress([2, 0, 0, 0, 0, 9]));
             }
             12 => {
-                self.config = config(draw, self.family)?;
-                self.host.command(Command::Reload(vec![self.config.clone()]));
+                self.configs = file(draw, self.family)?;
+                self.read_at = self.now;
+                self.host.command(Command::Reload(self.configs.clone()));
             }
             _ => {
                 let weight = draw.int_in_range(-300_i32..=300)?;
-                self.host.command(Command::Weigh(self.config.key.clone(), weight));
+                let key = draw.choose(&self.configs)?.key.clone();
+                self.host.command(Command::Weigh(key, weight));
             }
         }
         self.turns();
         Ok(())
     }
 
+    /// A VIP of any of its routers.
+    fn vip(&self, draw: &mut Unstructured<'_>) -> Result<Vip> {
+        let config = draw.choose(&self.configs)?;
+        draw.choose(&config.vips).copied()
+    }
+
     /// A good advert of another node, or one that is wrong in something.
     fn advert(&self, draw: &mut Unstructured<'_>) -> Result<Frame> {
-        let last = draw.int_in_range(1_u8..=4)?;
-        let source = neighbour(self.family, last);
+        let config = draw.choose(&self.configs)?;
+        let source = neighbour(draw, self.family)?;
         let destination = match self.family {
+            _ if draw.ratio(1, 4)? => neighbour(draw, self.family)?,
             Family::V4 => MULTICAST_V4.into(),
             Family::V6 => MULTICAST_V6.into(),
         };
-        let interval = match draw.ratio(3, 4)? {
-            true => self.config.interval,
-            false => interval(draw, self.config.version)?,
+        let version = match self.family {
+            Family::V4 if draw.ratio(1, 16)? => Version::V2,
+            Family::V4 | Family::V6 => config.version,
+        };
+        let interval = match version == config.version && draw.ratio(3, 4)? {
+            true => config.interval,
+            false => interval(draw, version)?,
+        };
+        let vrid = config.key.vrid.get();
+        let addresses = match draw.ratio(3, 4)? {
+            true => Arc::clone(&config.vips),
+            // As many, and not in this order.
+            false => (0..draw.int_in_range(1..=4)?)
+                .rev()
+                .map(|index| vip(self.family, vrid, index))
+                .collect(),
         };
         let advert = Advertisement {
-            version: self.config.version,
-            vrid: Vrid::new(VRID).expect("in range"),
+            version,
+            vrid: if draw.ratio(3, 4)? { config.key.vrid } else { other_vrid(draw)? },
             priority: AdvertPriority::from_wire(draw.arbitrary()?),
             interval,
-            checksum: ChecksumForm::PseudoHeader,
-            addresses: Arc::clone(&self.config.vips),
+            checksum: match version == Version::V3
+                && self.family == Family::V4
+                && draw.ratio(1, 4)?
+            {
+                true => ChecksumForm::MessageOnly,
+                false => ChecksumForm::PseudoHeader,
+            },
+            addresses,
         };
         let mut buffer = AdvertBuffer::new();
         let frame =
@@ -178,7 +217,7 @@ impl World {
     }
 
     fn change_addresses(&mut self, draw: &mut Unstructured<'_>) -> Result<()> {
-        let vip = *draw.choose(&self.config.vips)?;
+        let vip = self.vip(draw)?;
         let (ip, prefix_len) = own(self.family);
         match draw.int_in_range(0_u8..=3)? {
             0 => self.host.kernel.add_foreign(vip.ip, vip.prefix_len),
@@ -245,42 +284,81 @@ impl World {
             }
         }
         assert!(self.supervisor.poll_timeout() > self.now, "it is due again at once");
-        let states: Vec<StateName> =
-            self.supervisor.routers().iter().map(VirtualRouter::state).collect();
-        assert!(states.iter().all(|state| *state == self.state), "{states:?}, told {}", self.state);
+        for router in self.supervisor.routers() {
+            let told = self.told.get(&router.key().vrid.get()).copied().unwrap_or_default();
+            assert_eq!(router.state(), told.state, "{} says otherwise", router.key());
+        }
+        self.check_group();
+    }
+
+    /// Of a group, all are MASTER or none. Who joins one that is MASTER first waits for its timer.
+    fn check_group(&self) {
+        if self.now < self.read_at + JOINS_WITHIN {
+            return;
+        }
+        let is_member = |router: &&VirtualRouter| {
+            router.config().group.is_some()
+                && self.configs.iter().any(|config| config.key == *router.key())
+        };
+        let grouped = self.supervisor.routers().iter().filter(is_member);
+        let states: Vec<StateName> = grouped.map(VirtualRouter::state).collect();
+        let masters = states.iter().filter(|state| **state == StateName::Master).count();
+        assert!(masters == 0 || masters == states.len(), "a group: {states:?}");
     }
 
     /// What is asked for in a turn fits the states that it told of. An advert goes out before the
     /// news that it follows from.
     fn check(&mut self, outputs: &[Output]) {
-        let mut was_master = self.state == StateName::Master;
-        let owed = usize::from(self.owes_farewell);
-        let speaks = |output: &Output| match output {
-            Output::SendAdvert(send) => send.advert.priority != AdvertPriority::from_wire(0),
-            _ => false,
-        };
+        let before = self.told.clone();
+        let mut was_master: BTreeSet<u8> = before
+            .iter()
+            .filter(|(_, told)| told.state == StateName::Master)
+            .map(|(vrid, _)| *vrid)
+            .collect();
         for output in outputs {
             let Output::Event(event) = output else { continue };
             assert!(!event.to_string().contains('\n'), "{event}");
+            let Some(key) = &event.router else { continue };
             if let EventKind::StateChanged { from, to, .. } = event.kind {
-                assert_eq!(from, self.state, "{event}");
-                self.state = to;
-                was_master |= to == StateName::Master;
-                self.owes_farewell = (from, to) == (StateName::Master, StateName::Backup);
+                let told = self.told.entry(key.vrid.get()).or_default();
+                assert_eq!(from, told.state, "{event}");
+                told.state = to;
+                told.owes_farewell = (from, to) == (StateName::Master, StateName::Backup);
+                if to == StateName::Master {
+                    was_master.insert(key.vrid.get());
+                }
             }
         }
-        if was_master {
-            return;
+        for vrid in VRIDS.into_iter().filter(|vrid| !was_master.contains(vrid)) {
+            let owed = before.get(&vrid).copied().unwrap_or_default().owes_farewell;
+            self.check_restraint(vrid, owed, outputs);
         }
-        let takes = |output: &Output| match output {
-            Output::Address(request) => matches!(request.operation, AddressOperation::Add(_)),
-            Output::Announce(_) => true,
+    }
+
+    /// Who wasn't MASTER in a turn takes no VIP, and speaks no more than it owes.
+    fn check_restraint(&mut self, vrid: u8, owed: bool, outputs: &[Output]) {
+        let takes = |output: &&Output| match output {
+            Output::Address(request) => {
+                vrid_of(request.vip.ip) == vrid
+                    && matches!(request.operation, AddressOperation::Add(_))
+            }
+            Output::Announce(announcement) => {
+                announcement.addresses.iter().any(|ip| vrid_of(*ip) == vrid)
+            }
             _ => false,
         };
-        assert!(!outputs.iter().any(takes), "as {}: {outputs:?}", self.state);
-        let spoken = outputs.iter().filter(|output| speaks(output)).count();
-        self.owes_farewell &= spoken == 0;
-        assert!(spoken <= owed, "as {}: {outputs:?}", self.state);
+        let speaks = |output: &&Output| match output {
+            Output::SendAdvert(send) => {
+                send.advert.vrid.get() == vrid
+                    && send.advert.priority != AdvertPriority::from_wire(0)
+            }
+            _ => false,
+        };
+        let told = self.told.entry(vrid).or_default();
+        assert_eq!(outputs.iter().find(takes), None, "{vrid} as {}", told.state);
+        let spoken = outputs.iter().filter(speaks).count();
+        told.owes_farewell &= spoken == 0;
+        assert!(spoken <= usize::from(owed), "{vrid} as {}: {outputs:?}", told.state);
     }
 
     /// Whatever has happened, it ends when it is asked to; and if the kernel lets it, clean.
@@ -296,71 +374,14 @@ impl World {
         self.turns();
         self.pass(ENDS_WITHIN);
         assert!(self.supervisor.is_finished(), "it never ends");
-        for vip in self.config.vips.iter() {
+        for vip in VRIDS.into_iter().flat_map(|vrid| vips(self.family, vrid)) {
             assert!(!self.host.kernel.has_ours(vip.ip), "{vip} is left behind");
         }
     }
 }
 
-/// The machine's own address.
-fn own(family: Family) -> (IpAddr, u8) {
-    match family {
-        Family::V4 => ([10, 0, 0, 1].into(), 24),
-        Family::V6 => ([0xfe80, 0, 0, 0, 0, 0, 0, 1].into(), 64),
-    }
-}
-
-fn neighbour(family: Family, last: u8) -> IpAddr {
-    match family {
-        Family::V4 => [10, 0, 0, last].into(),
-        Family::V6 => [0xfe80, 0, 0, 0, 0, 0, 0, last.into()].into(),
-    }
-}
-
-fn interval(draw: &mut Unstructured<'_>, version: Version) -> Result<AdverInterval> {
-    let interval = match version {
-        Version::V2 => AdverInterval::from_secs(draw.int_in_range(1..=40)?),
-        Version::V3 => AdverInterval::from_centis(draw.int_in_range(1..=4_095)?),
-    };
-    Ok(interval.expect("in range"))
-}
-
-fn config(draw: &mut Unstructured<'_>, family: Family) -> Result<RouterConfig> {
-    let version = match family {
-        Family::V4 if draw.arbitrary()? => Version::V2,
-        Family::V4 | Family::V6 => Version::V3,
-    };
-    let key =
-        RouterKey { interface: INTERFACE.into(), vrid: Vrid::new(VRID).expect("in range"), family };
-    let priority = Priority::new(draw.int_in_range(1..=255)?).expect("in range");
-    let vips: Arc<[Vip]> =
-        (0..draw.int_in_range(1_u8..=3)?).map(|index| vip(family, index)).collect();
-    let interval = interval(draw, version)?;
-    let mut config = RouterConfig::plain(key, version, priority, interval, vips);
-    config.lease = draw.arbitrary()?;
-    config.strict = draw.arbitrary()?;
-    config.preempt = match draw.int_in_range(0_u8..=2)? {
-        0 => Preempt::Never,
-        1 => Preempt::After(Duration::ZERO),
-        _ => Preempt::After(Duration::from_secs(draw.int_in_range(1..=60)?)),
-    };
-    if draw.arbitrary()? {
-        config.interval_mismatch = IntervalMismatch::Discard;
-    }
-    let program: Arc<[String]> = ["hook".to_owned()].into();
-    config.hooks.pre_promote = draw.arbitrary::<bool>()?.then(|| Arc::clone(&program));
-    config.hooks.pre_demote = draw.arbitrary::<bool>()?.then_some(program);
-    if draw.arbitrary()? {
-        config.hooks.on_failure = HookFailure::Abort;
-    }
-    Ok(config)
-}
-
-fn vip(family: Family, index: u8) -> Vip {
-    match family {
-        Family::V4 => Vip { ip: [10, 0, 0, 200 + index].into(), prefix_len: 24 },
-        Family::V6 => {
-            Vip { ip: [0xfe80, 0, 0, 0, 0, 0, 0, 0x200 + u16::from(index)].into(), prefix_len: 64 }
-        }
-    }
+/// One that is in the file perhaps, or in no file.
+fn other_vrid(draw: &mut Unstructured<'_>) -> Result<Vrid> {
+    let vrid = *draw.choose(&[VRIDS[0], VRIDS[1], 53])?;
+    Ok(Vrid::new(vrid).expect("in range"))
 }
