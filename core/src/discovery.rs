@@ -189,7 +189,8 @@ impl Discovery {
     ) -> impl Iterator<Item = (&EndpointKey, &Counters, Option<&AskFailure>)> {
         self.places.values().filter_map(|ix| {
             let endpoint = cluster::get(&self.endpoints, *ix)?;
-            Some((&endpoint.key, &endpoint.counters, endpoint.failure.as_ref()))
+            let is_asked = !endpoint.clusters.is_empty();
+            is_asked.then_some((&endpoint.key, &endpoint.counters, endpoint.failure.as_ref()))
         })
     }
 

@@ -33,6 +33,9 @@ impl Discovery {
             }
             return self.relist(ix);
         }
+        if endpoint.clusters.is_empty() {
+            return self.forget_endpoint(ix);
+        }
         let path = self.choose_path(ix, endpoint, now);
         let serial = self.next_serial();
         let Some(endpoint) = self.endpoint_mut(ix) else { return };

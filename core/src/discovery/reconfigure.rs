@@ -190,20 +190,19 @@ impl Discovery {
         }
     }
 
-    /// An endpoint is no longer part of a cluster; if of none, it is asked no more.
+    /// An endpoint is no longer part of a cluster. If of none, it is forgotten when it would be asked
+    /// again: whoever puts it back meanwhile finds its question under way, and its budget.
     pub(super) fn leave(&mut self, ix: EndpointIx, place: usize) {
-        let Some(endpoint) = self.endpoint_mut(ix) else { return };
-        endpoint.clusters.retain(|other| *other != place);
-        if !endpoint.clusters.is_empty() {
-            return;
+        if let Some(endpoint) = self.endpoint_mut(ix) {
+            endpoint.clusters.retain(|other| *other != place);
         }
-        let due_at = endpoint.due_at;
-        let key = endpoint.key.clone();
-        self.due.remove(&(due_at, Job::Ask(ix)));
-        self.places.remove(&key);
-        if let Some(endpoint) = self.endpoints.get_mut(ix) {
-            *endpoint = None;
-        }
+    }
+
+    /// Nobody wants to know of this endpoint any more.
+    pub(super) fn forget_endpoint(&mut self, ix: EndpointIx) {
+        let Some(endpoint) = self.endpoints.get_mut(ix).and_then(Option::take) else { return };
+        self.due.remove(&(endpoint.due_at, Job::Ask(ix)));
+        self.places.remove(&endpoint.key);
     }
 }
 

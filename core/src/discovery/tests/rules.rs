@@ -10,6 +10,27 @@ use super::script::{
 use crate::time::{Duration, Instant};
 
 #[test]
+fn who_is_taken_out_and_put_back_is_not_asked_twice_at_once() {
+    let mut lab = started();
+    lab.node(3).own = Err(AskFailure::TimedOut);
+    lab.node(3).view = Err(AskFailure::TimedOut);
+    for _ in 0..20 {
+        lab.pass(130);
+        // The lab sees to it.
+        lab.discovery.reconfigure(&[shard(&NODES[..2])], lab.now);
+        lab.pass(10);
+        let endpoints: Vec<_> = lab.discovery.endpoints().map(|(key, ..)| key.clone()).collect();
+        assert_eq!(endpoints.len(), 2, "{endpoints:?}");
+        lab.discovery.reconfigure(&[shard(&NODES)], lab.now);
+    }
+    lab.discovery.reconfigure(&[], lab.now);
+    let asked = lab.asked.len();
+    lab.run(lab.now + Duration::from_secs(60), |_| {});
+    assert_eq!(lab.asked.len(), asked, "in no cluster any more");
+    assert_eq!(lab.discovery.poll_timeout(), Instant::MAX, "and forgotten");
+}
+
+#[test]
 pub(super) fn a_healthy_cluster_is_told_soon_and_then_left_alone() {
     let mut lab = lab(healthy());
     lab.pass(400);
