@@ -17,6 +17,7 @@ mod late;
 mod node;
 mod ports;
 mod receive;
+mod reference;
 mod reload;
 mod shutdown;
 mod table;

@@ -40,8 +40,12 @@ impl Lease {
             (interval * 3).saturating_sub(KERNEL_LATENESS_MAX).as_secs().max(2)
         };
         let secs = if mutated!(LeaseTooLong) { secs * 2 } else { secs };
-        let renewal_interval =
-            if interval < SECOND { RENEWAL_INTERVAL_MIN } else { Duration::ZERO };
+        // An advert that comes just too soon to renew it mustn't be the last but one before its end.
+        let renewal_interval = if interval < SECOND {
+            RENEWAL_INTERVAL_MIN.min(SECOND.saturating_sub(interval * 2))
+        } else {
+            Duration::ZERO
+        };
         Self { secs: u32::try_from(secs).unwrap_or(u32::MAX), renewal_interval }
     }
 
@@ -73,7 +77,7 @@ mod tests {
 
     #[test]
     fn below_a_second_renewals_are_held_apart() {
-        for (centis, millis) in [(1, 250), (99, 250), (100, 0), (4095, 0)] {
+        for (centis, millis) in [(1, 250), (37, 250), (38, 240), (50, 0), (100, 0), (4095, 0)] {
             let interval = AdverInterval::from_centis(centis).expect("in range");
             assert_eq!(Lease::of(interval).renewal_interval, Duration::from_millis(millis));
         }
@@ -90,13 +94,11 @@ mod tests {
 
     #[test]
     fn a_lease_outlives_the_time_to_its_renewal() {
+        // An advert that comes before the renewal interval is over renews nothing; the next one does.
         for centis in 1..=AdverInterval::CENTIS_MAX_V3 {
             let interval = AdverInterval::from_centis(centis).expect("in range");
             let lease = Lease::of(interval);
-            assert!(
-                lease.duration() > interval.duration().max(lease.renewal_interval),
-                "{interval}"
-            );
+            assert!(lease.duration() > lease.renewal_interval + interval.duration(), "{interval}");
         }
     }
 }
