@@ -14,7 +14,7 @@ use openproxy_io_sim::clock::SimTime;
 use crate::judge::Facts;
 
 pub use kernel::{
-    k1_renewed, k2_foreign, k2_leftovers, k4, k5_after_hook, k5_only_held, k8_released,
+    k1_lapsed, k1_renewed, k2_foreign, k2_leftovers, k4, k5_after_hook, k5_only_held, k8_released,
 };
 pub use pause::{p2, p3, p3_grid, p4};
 pub use vrrp_liveness::l3;

@@ -16,8 +16,10 @@ use crate::scenario::{NodeSpec, Scenario};
 pub const INTERVALS: u64 = 600;
 /// How much of that comes after everything has settled, at least.
 const CALM_INTERVALS: u64 = 20;
-/// The intervals of adverts that are drawn, in hundredths of a second.
+/// Intervals of adverts that are drawn often, in hundredths of a second; a sixth draw is of any up to
+/// four seconds.
 const INTERVALS_CENTIS: [u16; 5] = [1, 10, 100, 300, 4_000];
+const INTERVAL_DRAWN_MAX: u64 = 400;
 
 /// What is drawn. The numbers are part of the meaning of a seed.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +57,10 @@ impl Dice {
 /// The scenario of a seed.
 #[must_use]
 pub fn scenario(seed: u64) -> Scenario {
-    let interval = INTERVALS_CENTIS[index(Dice(Draws::new(seed)).roll(Topic::Interval, 0, 5))];
+    let dice = Dice(Draws::new(seed));
+    let any = || 1 + dice.roll(Topic::Interval, 1, INTERVAL_DRAWN_MAX);
+    let often = INTERVALS_CENTIS.get(index(dice.roll(Topic::Interval, 0, 6)));
+    let interval = often.copied().unwrap_or_else(|| u16::try_from(any()).expect("four seconds"));
     scenario_at(seed, interval)
 }
 

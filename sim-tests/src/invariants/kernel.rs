@@ -48,6 +48,21 @@ pub fn k1_renewed(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     Ok(())
 }
 
+/// Nor does it lapse by its MASTER's own clock before the next advert is due, unless that was stopped.
+///
+/// # Errors
+/// If it does.
+pub fn k1_lapsed(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    let (Some(config), Some(sent_at)) = (&node.config, node.sent_at) else { return Ok(()) };
+    let interval = config.interval.duration();
+    let is_due = sent_at + interval <= at + facts.drift(interval);
+    if is_due || node.resumed_at == Some(at) || node.is_ailing(at) {
+        return Ok(());
+    }
+    broken(Id::K1, id, format!("advertised at {sent_at}, and its lease has lapsed at {at}"))
+}
+
 /// A MASTER that can't send loses its VIPs with their lease: only an advert that was sent renews it.
 pub(super) fn k1_fenced(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     let node = facts.node(id);
@@ -202,7 +217,8 @@ pub(super) fn k6_claimed(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict 
 }
 
 /// The clients take the MASTER for the holder of each VIP. Of another's announcement that it
-/// couldn't hear it knows nothing; its next refresh puts that right.
+/// couldn't hear it knows nothing, nor of its own that they couldn't; its next refresh puts that
+/// right.
 pub(super) fn k7(facts: &Facts<'_>) -> Verdict {
     let last = facts.transition_at.max(facts.edge_at);
     if facts.scenario.end.since(last) < LAST_WORD {
@@ -232,7 +248,7 @@ pub(super) fn k7(facts: &Facts<'_>) -> Verdict {
 fn awaits_refresh(facts: &Facts<'_>, master: NodeId) -> bool {
     let node = facts.node(master);
     let refresh = node.config.as_ref().and_then(|config| config.garp_refresh);
-    node.unheard_claim_at.is_some_and(|claimed_at| {
+    node.unheard_at.is_some_and(|claimed_at| {
         node.announced_at.is_none_or(|told| told <= claimed_at)
             && refresh.is_none_or(|refresh| facts.scenario.end < claimed_at + refresh + LAST_WORD)
     })

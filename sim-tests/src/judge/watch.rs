@@ -278,6 +278,9 @@ impl Judge<'_> {
         if is_takeover(reason) && from == StateName::Backup {
             result = result.and_then(|()| invariants::v5(&self.facts, id, at));
         }
+        if let Reason::LeaseLapsed(_) = reason {
+            result = result.and_then(|()| invariants::k1_lapsed(&self.facts, id, at));
+        }
         if let Reason::BetterMaster(_, priority) = reason {
             result = result
                 .and_then(|()| invariants::v8_owner(&self.facts, id, *priority))

@@ -117,8 +117,9 @@ pub struct Node {
     pub won_at: Option<(SimTime, NodeId)>,
     /// Somebody else announced a VIP that it holds.
     pub claimed_at: Option<SimTime>,
-    /// When another announced a VIP last, and a cut or noise may have kept that from it.
-    pub unheard_claim_at: Option<SimTime>,
+    /// When another announced a VIP last, and a cut or noise may have kept that from it; or it did so
+    /// itself, and the clients were cut off.
+    pub unheard_at: Option<SimTime>,
     /// When it last won, before that.
     pub won_before: Option<SimTime>,
 }
@@ -173,7 +174,7 @@ impl Node {
             better_unread: false,
             won_at: None,
             claimed_at: None,
-            unheard_claim_at: None,
+            unheard_at: None,
             won_before: None,
         }
     }

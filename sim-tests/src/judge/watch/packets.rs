@@ -10,6 +10,7 @@ use openproxy_io_sim::clock::SimTime;
 use openproxy_io_sim::frame::{Frame, Truth};
 use openproxy_io_sim::host::Agenda;
 use openproxy_io_sim::kernel::Cause;
+use openproxy_io_sim::lan::Lan;
 
 use crate::invariants::{self, Bounded, Print};
 use crate::judge::Judge;
@@ -152,7 +153,12 @@ impl Judge<'_> {
         let result = invariants::k5_only_held(&self.facts, id, announced, at)
             .and_then(|()| invariants::p2(&self.facts, id, at));
         self.note(at, result);
-        self.facts.nodes[id.index()].announced_at = Some(at);
+        let is_heard = self.facts.lan.is_open(id, Lan::CLIENTS);
+        let node = &mut self.facts.nodes[id.index()];
+        node.announced_at = Some(at);
+        if !is_heard {
+            node.unheard_at = Some(at);
+        }
         self.ask_claimed(at, id, announced);
     }
 
@@ -160,7 +166,7 @@ impl Judge<'_> {
     fn ask_claimed(&mut self, at: SimTime, claimant: NodeId, announced: u8) {
         for id in self.facts.scenario.ids().filter(|id| *id != claimant) {
             if !self.facts.is_clean(claimant, id) {
-                self.facts.nodes[id.index()].unheard_claim_at = Some(at);
+                self.facts.nodes[id.index()].unheard_at = Some(at);
             }
         }
         for id in self.facts.scenario.ids().filter(|id| *id != claimant) {
