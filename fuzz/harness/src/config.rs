@@ -18,7 +18,8 @@ pub fn config_toml(data: &[u8]) {
     };
     loaded.notes.iter().for_each(|said| assert_line(&said.to_string()));
     let text = str::from_utf8(data).expect("it was loaded");
-    let table: toml::Table = text.parse().expect("it was loaded");
+    // A number beyond 64 bits under a key that isn't ours is not looked at.
+    let Ok(table) = text.parse::<toml::Table>() else { return };
     let printed = toml::to_string(&table).expect("it was parsed");
     let again = load("openproxy.toml", &printed).expect("it says the same");
     assert_eq!(plain(again), plain(loaded));

@@ -285,8 +285,11 @@ impl World {
         }
         assert!(self.supervisor.poll_timeout() > self.now, "it is due again at once");
         for router in self.supervisor.routers() {
+            // One that still stops has another by the same key beside it, once that is back.
             let told = self.told.get(&router.key().vrid.get()).copied().unwrap_or_default();
-            assert_eq!(router.state(), told.state, "{} says otherwise", router.key());
+            let mut alike = self.supervisor.routers().iter().filter(|r| r.key() == router.key());
+            let is_as_told = alike.any(|router| router.state() == told.state);
+            assert!(is_as_told, "{} is {}, told {}", router.key(), router.state(), told.state);
         }
         self.check_group();
     }
