@@ -28,6 +28,6 @@ fn three_seeds_have_the_traces_that_they_had() {
     };
     assert_eq!(
         [hash(1), hash(2), hash(3)],
-        ["3e122c179664b930", "f73409dea0ebc8df", "d1f0ad86268e1faf"]
+        ["3e122c179664b930", "412d4e628b3b92ee", "c59c2a5e23353b1b"]
     );
 }
