@@ -251,10 +251,12 @@ impl Vips {
                 entry.present |= !wanted && there.is_some_and(|address| address.ours);
             }
             (AddressOperation::Add(_) | AddressOperation::Renew(_), Err(error)) => {
-                // What can't be renewed may still be there, and is ours to remove.
+                // What can't be renewed may still be there, and is ours to remove; though nothing be
+                // known of it, as events were lost and can't be made up for.
                 let there = index.and_then(|index| kernel.interfaces.find(index, entry.vip));
-                entry.present =
-                    there.is_some_and(|address| address.ours) && !mutated!(RefusedRenewalForgotten);
+                entry.present = there.map_or(entry.present, |address| address.ours)
+                    && !mutated!(RefusedRenewalForgotten);
+                entry.renew = entry.present;
                 if wanted {
                     entry.refused = true;
                     entry.retry_at = Some(Instant::MAX);

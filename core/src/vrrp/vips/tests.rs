@@ -265,20 +265,38 @@ fn a_vip_that_is_there_already_is_renewed_and_told_of_if_it_is_not_ours() {
 }
 
 #[test]
-fn what_cannot_be_renewed_is_still_ours_to_remove_where_it_is_there() {
-    // Whether it is on the interface, and whose it is.
-    for (there, ours) in [(true, true), (true, false), (false, false)] {
+fn what_cannot_be_renewed_is_still_ours_to_remove_unless_it_is_anothers() {
+    for ours in [true, false] {
         let mut bench = Bench::held(&[vip(1)]);
         let renewals = bench.act(|vips, kernel| vips.renew(kernel, LEASE));
         bench.interfaces.remove_address(&address(vip(1), true));
-        if there {
-            bench.interfaces.put_address(address(vip(1), ours));
-        }
+        bench.interfaces.put_address(address(vip(1), ours));
         bench.end(renewals[0], Err(AddressError::Denied));
         assert_eq!(bench.take_news(), [VipNews::Refused(vip(1), AddressError::Denied)]);
-        assert_eq!(bench.is_held(vip(1)), there && ours);
-        assert_eq!(release(&mut bench).len(), usize::from(there && ours));
+        assert_eq!(bench.is_held(vip(1)), ours);
+        assert_eq!(release(&mut bench).len(), usize::from(ours));
     }
+}
+
+#[test]
+fn what_is_gone_when_its_renewal_is_refused_is_not_held() {
+    let mut bench = Bench::held(&[vip(1)]);
+    let renewals = bench.act(|vips, kernel| vips.renew(kernel, LEASE));
+    bench.interfaces.remove_address(&address(vip(1), true));
+    bench.change(AddressChange::Gone(address(vip(1), true)));
+    bench.end(renewals[0], Err(AddressError::Denied));
+    assert!(!bench.is_held(vip(1)));
+    assert_eq!(release(&mut bench), []);
+}
+
+#[test]
+fn what_cannot_be_renewed_is_removed_though_the_kernel_never_told_of_it() {
+    let mut bench = Bench::new(&[vip(100)]);
+    let add = bench.act(|vips, kernel| vips.acquire(kernel, LEASE));
+    bench.end(add[0], Ok(()));
+    let renewal = bench.act(|vips, kernel| vips.renew(kernel, LEASE));
+    assert_eq!(bench.end(renewal[0], Err(AddressError::Denied)), []);
+    assert_eq!(operations(&release(&mut bench)), [(vip(100), REMOVE)]);
 }
 
 #[test]
