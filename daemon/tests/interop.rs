@@ -12,6 +12,8 @@ mod judge;
 mod net;
 #[path = "interop/nodes.rs"]
 mod nodes;
+#[path = "interop/opinion.rs"]
+mod opinion;
 
 use flood::{Kind, Outcome, flood, off_grid, phase};
 use net::{Lan, Sample, Watch, now};
