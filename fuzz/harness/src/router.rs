@@ -16,7 +16,7 @@ use openproxy_core::supervisor::Supervisor;
 use openproxy_core::time::Instant;
 use openproxy_core::vrrp::{
     AdvertBuffer, AdvertPriority, Advertisement, ChecksumForm, Family, MULTICAST_V4, MULTICAST_V6,
-    RouterConfig, StateName, Version, Vip, VirtualRouter, Vrid,
+    RouterConfig, StateName, Version, Vip, Vrid,
 };
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::draw::Draws;
@@ -299,12 +299,11 @@ impl World {
         if self.now < self.read_at + JOINS_WITHIN {
             return;
         }
-        let is_member = |router: &&VirtualRouter| {
-            router.config().group.is_some()
-                && self.configs.iter().any(|config| config.key == *router.key())
+        let members = self.configs.iter().filter(|config| config.group.is_some());
+        let state = |config: &RouterConfig| {
+            self.told.get(&config.key.vrid.get()).copied().unwrap_or_default().state
         };
-        let grouped = self.supervisor.routers().iter().filter(is_member);
-        let states: Vec<StateName> = grouped.map(VirtualRouter::state).collect();
+        let states: Vec<StateName> = members.map(state).collect();
         let masters = states.iter().filter(|state| **state == StateName::Master).count();
         assert!(masters == 0 || masters == states.len(), "a group: {states:?}");
     }
