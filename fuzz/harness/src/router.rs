@@ -180,7 +180,12 @@ impl World {
         let advert = Advertisement {
             version,
             vrid: if draw.ratio(3, 4)? { config.key.vrid } else { other_vrid(draw)? },
-            priority: AdvertPriority::from_wire(draw.arbitrary()?),
+            priority: AdvertPriority::from_wire(match draw.int_in_range(0_u8..=5)? {
+                0 => 0,
+                1 => config.priority.get(),
+                2 => *draw.choose(&[1, 254, 255])?,
+                _ => draw.arbitrary()?,
+            }),
             interval,
             checksum: match version == Version::V3
                 && self.family == Family::V4
@@ -219,8 +224,9 @@ impl World {
     fn change_addresses(&mut self, draw: &mut Unstructured<'_>) -> Result<()> {
         let vip = self.vip(draw)?;
         let (ip, prefix_len) = own(self.family);
-        match draw.int_in_range(0_u8..=3)? {
+        match draw.int_in_range(0_u8..=4)? {
             0 => self.host.kernel.add_foreign(vip.ip, vip.prefix_len),
+            4 => self.host.kernel.add_foreign(vip.ip, vip.prefix_len - 1),
             1 => self.host.kernel.remove_foreign(vip.ip),
             2 => self.host.kernel.remove_foreign(ip),
             _ => self.host.kernel.add_foreign(ip, prefix_len),

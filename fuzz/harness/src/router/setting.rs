@@ -82,7 +82,8 @@ fn config(draw: &mut Unstructured<'_>, family: Family, vrid: u8) -> Result<Route
     };
     let vrid_typed = Vrid::new(vrid).expect("in range");
     let key = RouterKey { interface: INTERFACE.into(), vrid: vrid_typed, family };
-    let priority = Priority::new(draw.int_in_range(1..=255)?).expect("in range");
+    let priority = if draw.ratio(1, 8)? { 255 } else { draw.int_in_range(1..=255)? };
+    let priority = Priority::new(priority).expect("in range");
     let vips = vips(family, vrid).take(draw.int_in_range(1..=VIPS_MAX.into())?).collect();
     let interval = interval(draw, version)?;
     let mut config = RouterConfig::plain(key, version, priority, interval, vips);
