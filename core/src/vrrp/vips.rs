@@ -116,7 +116,7 @@ impl Vips {
         self.wanted = Some(lifetime);
         for entry in self.entries.iter_mut().filter(|entry| !entry.is_coming_or_going()) {
             // Whatever is thought to be there is added again, and so announced.
-            entry.present = false;
+            entry.stayed |= std::mem::take(&mut entry.present);
             entry.retry_at = None;
         }
         let Some(index) = self.index else { return };
@@ -223,6 +223,7 @@ impl Vips {
         let Some((_, operation)) = entry.in_flight.take() else {
             return;
         };
+        let stayed = std::mem::take(&mut entry.stayed);
         // What came too late is removed, and nobody may hear of it.
         let acquired = wanted.then_some(VipNews::Acquired(entry.vip));
         match (operation, result) {
@@ -254,7 +255,7 @@ impl Vips {
                 // What can't be renewed may still be there, and is ours to remove; though nothing be
                 // known of it, as events were lost and can't be made up for.
                 let there = index.and_then(|index| kernel.interfaces.find(index, entry.vip));
-                entry.present = there.map_or(entry.present, |address| address.ours)
+                entry.present = there.map_or(entry.present || stayed, |address| address.ours)
                     && !mutated!(RefusedRenewalForgotten);
                 entry.renew = entry.present;
                 if wanted {
@@ -308,6 +309,7 @@ impl Vips {
         };
         match change {
             AddressChange::Gone(_) if entry.own_removals > 0 => {
+                entry.stayed = false;
                 entry.own_removals -= 1;
                 // Its lease may have ended before our removal, which may yet be refused.
                 entry.present &= !entry.is_going();
@@ -317,6 +319,7 @@ impl Vips {
                     news.push(VipNews::TakenAway(entry.vip));
                 }
                 entry.present = false;
+                entry.stayed = false;
                 entry.renew = false;
                 if wanted && mutated!(TakenAwayNotPutBack) {
                     entry.retry_at = Some(Instant::MAX);

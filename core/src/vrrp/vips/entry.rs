@@ -8,6 +8,8 @@ use crate::vrrp::Vip;
 pub(super) struct Entry {
     pub(super) vip: Vip,
     pub(super) present: bool,
+    /// It was there when it was to be added again: if that is refused, it still is, perhaps.
+    pub(super) stayed: bool,
     pub(super) in_flight: Option<(Generation, AddressOperation)>,
     pub(super) renew: bool,
     /// Remove and add again: it has come before a host address of its subnet.
@@ -25,6 +27,7 @@ impl Entry {
         Self {
             vip,
             present: false,
+            stayed: false,
             in_flight: None,
             renew: false,
             reorder: false,
