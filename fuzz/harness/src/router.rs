@@ -30,6 +30,8 @@ use setting::{INTERFACE, VRIDS, file, interval, neighbour, own, vip, vips, vrid_
 const STEPS_MAX: u32 = 300;
 /// An orderly end takes no longer: two hooks, a kernel that is slow, and the margin.
 const ENDS_WITHIN: Duration = Duration::from_secs(120);
+/// A kernel that was slow has done by then what it was asked for: a stop waits no longer than 15 s.
+const CALM: Duration = Duration::from_secs(60);
 /// Until a router is MASTER that hears no better one: four intervals, and its `preempt_delay`.
 const JOINS_WITHIN: Duration = Duration::from_secs(4 * 41 + 60);
 
@@ -377,7 +379,7 @@ impl World {
         }
         self.host.troubles.slow = Duration::ZERO;
         self.host.end_of_lost_events();
-        self.pass(Duration::from_secs(5));
+        self.pass(CALM);
         self.host.command(Command::Shutdown);
         self.turns();
         self.pass(ENDS_WITHIN);
