@@ -91,7 +91,7 @@ impl Client {
     /// `/patroni` and `/cluster`.
     ///
     /// # Errors
-    /// As there; also for any other status, and for a body that doesn't begin as JSON does. What
+    /// As there; also for any other status, but for 503 with JSON from `/health`; and for a body that doesn't begin as JSON does. What
     /// comes after its first character is for the parser to judge.
     ///
     /// # Panics
@@ -105,7 +105,7 @@ impl Client {
     ) -> Result<Bytes, AskError> {
         let began = Instant::now();
         let answer = self.get(dial, endpoint, path, deadline).await?;
-        exchange::expect_json(answer).map_err(|reason| AskError {
+        exchange::expect_json(path, answer).map_err(|reason| AskError {
             endpoint: endpoint.clone(),
             path,
             elapsed: began.elapsed(),

@@ -19,13 +19,17 @@ fn assert_answer(answer: Result<Answer, impl std::fmt::Debug>, status: u16, body
 
 /// What `get_json` makes of it.
 async fn json(reply: &'static [u8]) -> Result<Vec<u8>, Reason> {
+    json_of("/cluster", reply).await
+}
+
+async fn json_of(path: &'static str, reply: &'static [u8]) -> Result<Vec<u8>, Reason> {
     let (endpoint, _server) = serve(Scheme::Http, async move |mut stream: TcpStream| {
         read_request(&mut stream).await;
         stream.write_all(reply).await.expect("the client reads");
     })
     .await;
     let dialer = TcpDialer::default();
-    let body = Client::default().get_json(&dialer, &endpoint, "/cluster", far()).await;
+    let body = Client::default().get_json(&dialer, &endpoint, path, far()).await;
     body.map(Into::into).map_err(|error| error.reason)
 }
 
@@ -89,6 +93,14 @@ async fn a_bare_status_line_is_an_answer() {
 async fn a_bad_status_with_a_good_body_is_an_answer() {
     let reply = b"HTTP/1.0 503 Service Unavailable\r\n\r\n{\"role\": \"replica\"}";
     assert_answer(answered(reply).await, 503, b"{\"role\": \"replica\"}");
+}
+
+#[tokio::test]
+async fn health_answers_503_while_postgresql_does_not_run() {
+    let reply = b"HTTP/1.0 503 Service Unavailable\r\n\r\n{\"state\": \"starting\"}";
+    assert_eq!(json_of("/health", reply).await.expect("JSON"), b"{\"state\": \"starting\"}");
+    let error = json_of("/health", b"HTTP/1.0 503 Busy\r\n\r\n<html>").await.expect_err("a page");
+    assert!(error.to_string().contains("503 instead of 200"), "{error}");
 }
 
 #[tokio::test]

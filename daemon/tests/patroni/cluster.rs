@@ -5,13 +5,13 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::machine::{Machine, Program, Switch, address, wait};
+use crate::machine::{Machine, Program, Switch, address, now, wait};
 
 /// The last bytes of their addresses.
 pub(crate) const MEMBERS: [u8; 3] = [11, 12, 13];
@@ -157,6 +157,18 @@ impl Cluster {
         let body = format!("{{\"leader\": \"{}\", \"candidate\": \"{}\"}}", name(from), name(to));
         // It answers when it is done, with words.
         let _ = self.ask(MEMBERS[from], "POST /switchover", &body);
+    }
+
+    /// When a member began to demote itself, in the last minute, by its log.
+    pub(crate) fn demoted(&self, member: usize) -> Option<Duration> {
+        let log =
+            fs::read_to_string(self.folder.path().join(format!("member{member}.log"))).ok()?;
+        let line = log.lines().rfind(|line| line.contains("Demoting self"))?;
+        // 2026-11-30 03:43:15,123 INFO: Demoting self (offline)
+        let (secs, millis) = line.get(17..23)?.split_once(',')?;
+        let at = secs.parse::<f64>().ok()? + millis.parse::<f64>().ok()? / 1e3;
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs_f64();
+        Some(now().saturating_sub(Duration::from_secs_f64((wall - at).rem_euclid(60.0))))
     }
 
     /// A member's machine loses its power.

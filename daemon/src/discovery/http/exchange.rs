@@ -11,6 +11,7 @@ use futures_util::future::FusedFuture;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
 use hyper::{Request, Response, StatusCode, header};
+use openproxy_core::discovery::AskPath;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_rustls::rustls;
@@ -135,15 +136,17 @@ fn refuse_redirect(response: &Response<Incoming>) -> Result<(), Reason> {
     Err(Reason::Redirect { status, location: Excerpt::new(location) })
 }
 
-/// The body of a 200 that begins like JSON.
-pub(super) fn expect_json(answer: Answer) -> Result<Bytes, Reason> {
+/// The body, that begins like JSON, of a 200; or of the 503 by which `/health` says that PostgreSQL
+/// doesn't run.
+pub(super) fn expect_json(path: &str, answer: Answer) -> Result<Bytes, Reason> {
     let Answer { status, body } = answer;
-    if status != StatusCode::OK.as_u16() {
-        return Err(Reason::Status { status, beginning: Excerpt::new(&body) });
-    }
-    match body.trim_ascii_start().first() {
-        Some(b'{' | b'[') => Ok(body),
-        Some(_) | None => Err(Reason::NotJson { beginning: Excerpt::new(&body) }),
+    let is_json = matches!(body.trim_ascii_start().first(), Some(b'{' | b'['));
+    let tells_all = path == AskPath::Health.as_str() && is_json;
+    match StatusCode::from_u16(status) {
+        Ok(StatusCode::OK) if is_json => Ok(body),
+        Ok(StatusCode::OK) => Err(Reason::NotJson { beginning: Excerpt::new(&body) }),
+        Ok(StatusCode::SERVICE_UNAVAILABLE) if tells_all => Ok(body),
+        Ok(_) | Err(_) => Err(Reason::Status { status, beginning: Excerpt::new(&body) }),
     }
 }
 
