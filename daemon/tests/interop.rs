@@ -14,6 +14,8 @@ mod net;
 mod nodes;
 #[path = "interop/opinion.rs"]
 mod opinion;
+#[path = "interop/packet.rs"]
+mod packet;
 
 use flood::{Kind, Outcome, flood, off_grid, phase};
 use net::{Lan, Sample, Watch, now};

@@ -16,6 +16,7 @@ use openproxy_core::vrrp::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::net::{INTERFACE, Lan, OURS, THEIRS, now};
+use crate::packet::packet;
 
 /// So many packets go out in each millisecond.
 const PER_MILLISECOND: u32 = 100;
@@ -74,13 +75,8 @@ impl Kind {
             Self::Checksum => payload[6] ^= 0x55,
             Self::Length => payload.push(0),
         }
-        let total = u16::try_from(20 + payload.len()).expect("short").to_be_bytes();
         let ttl = if self == Self::Ttl { 64 } else { TTL };
-        let mut packet = vec![0x45, 0xc0, total[0], total[1], 0, 0, 0, 0, ttl, PROTOCOL, 0, 0];
-        packet.extend(source.octets());
-        packet.extend(MULTICAST_V4.octets());
-        packet.extend(payload);
-        packet
+        packet(source.into(), MULTICAST_V4.into(), ttl, &payload)
     }
 }
 

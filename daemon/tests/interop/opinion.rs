@@ -6,14 +6,16 @@ use std::process::Command;
 use std::sync::Arc;
 
 use openproxy_core::vrrp::{
-    AdverInterval, AdvertBuffer, AdvertPriority, Advertisement, ChecksumForm, DiscardReason,
+    AdverInterval, AdvertBuffer, AdvertPriority, Advertisement, ChecksumForm, DiscardReason, TTL,
     Version, Vip, Vrid,
 };
+use openproxy_io_sim::draw::{Draws, Stream};
+
+use crate::packet::packet;
 
 const COUNT: usize = 4_000;
 /// Packets without a link-layer header, as pcap calls them.
 const LINKTYPE_RAW: u32 = 101;
-const PROTOCOL: u8 = 112;
 const FIELDS: [&str; 9] = [
     "vrrp.version",
     "vrrp.virt_rtr_id",
@@ -26,19 +28,20 @@ const FIELDS: [&str; 9] = [
     "vrrp.ipv6_addr",
 ];
 
-/// Numbers that are the same in every run (splitmix64).
-struct Draws(u64);
+/// One number after the other, the same in every run.
+struct Numbers {
+    draws: Draws,
+    drawn: u64,
+}
 
-impl Draws {
+impl Numbers {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.between(0, u64::MAX)
     }
 
     fn between(&mut self, least: u64, most: u64) -> u64 {
-        least + self.next() % (most - least + 1)
+        self.drawn += 1;
+        self.draws.between(Stream::Stranger, 0, self.drawn, least, most)
     }
 
     fn address(&mut self, is_v6: bool) -> IpAddr {
@@ -59,58 +62,39 @@ struct Sample {
 
 impl Sample {
     /// An advert of any kind, and now and then one of its bits is another.
-    fn draw(draws: &mut Draws) -> Self {
-        let version = if draws.next().is_multiple_of(3) { Version::V2 } else { Version::V3 };
-        let is_v6 = version == Version::V3 && draws.next().is_multiple_of(2);
-        let (source, destination) = (draws.address(is_v6), draws.address(is_v6));
-        let vip = |draws: &mut Draws| Vip { ip: draws.address(is_v6), prefix_len: 24 };
-        let addresses: Arc<[Vip]> = (0..draws.between(1, 20)).map(|_| vip(draws)).collect();
+    fn draw(numbers: &mut Numbers) -> Self {
+        let version = if numbers.next().is_multiple_of(3) { Version::V2 } else { Version::V3 };
+        let is_v6 = version == Version::V3 && numbers.next().is_multiple_of(2);
+        let (source, destination) = (numbers.address(is_v6), numbers.address(is_v6));
+        let vip = |numbers: &mut Numbers| Vip { ip: numbers.address(is_v6), prefix_len: 24 };
+        let addresses: Arc<[Vip]> = (0..numbers.between(1, 20)).map(|_| vip(numbers)).collect();
         let octet = |number: u64| u8::try_from(number).expect("8 bits");
         let interval = match version {
-            Version::V2 => AdverInterval::from_secs(octet(draws.between(1, 255))),
+            Version::V2 => AdverInterval::from_secs(octet(numbers.between(1, 255))),
             Version::V3 => {
-                let centis = u16::try_from(draws.between(1, 4_095)).expect("16 bits");
+                let centis = u16::try_from(numbers.between(1, 4_095)).expect("16 bits");
                 AdverInterval::from_centis(centis)
             }
         };
         let advert = Advertisement {
             version,
-            vrid: Vrid::new(octet(draws.between(1, 255))).expect("in range"),
-            priority: AdvertPriority::from_wire(octet(draws.between(0, 255))),
+            vrid: Vrid::new(octet(numbers.between(1, 255))).expect("in range"),
+            priority: AdvertPriority::from_wire(octet(numbers.between(0, 255))),
             interval: interval.expect("in range"),
             checksum: ChecksumForm::PseudoHeader,
             addresses,
         };
         let mut buffer = AdvertBuffer::new();
         let mut payload = advert.encode(source, destination, &mut buffer).to_vec();
-        if draws.next().is_multiple_of(4) {
+        if numbers.next().is_multiple_of(4) {
             // Its priority or its addresses: elsewhere it would be another kind of packet.
             let end = if version == Version::V2 { payload.len() - 8 } else { payload.len() };
             let places: Vec<usize> = [2].into_iter().chain(8..end).collect();
             let last = u64::try_from(places.len() - 1).expect("few");
-            let place = usize::try_from(draws.between(0, last)).expect("few");
-            payload[places[place]] ^= 1 << draws.between(0, 7);
+            let place = usize::try_from(numbers.between(0, last)).expect("few");
+            payload[places[place]] ^= 1 << numbers.between(0, 7);
         }
         Self { source, destination, payload }
-    }
-
-    fn packet(&self) -> Vec<u8> {
-        let len = u16::try_from(self.payload.len()).expect("short");
-        let mut packet = match (self.source, self.destination) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let total = (20 + len).to_be_bytes();
-                let head = [0x45, 0xc0, total[0], total[1], 0, 0, 0, 0, 255, PROTOCOL, 0, 0];
-                [&head[..], &source.octets(), &destination.octets()].concat()
-            }
-            (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                let [high, low] = len.to_be_bytes();
-                let head = [0x60, 0, 0, 0, high, low, PROTOCOL, 255];
-                [&head[..], &source.octets(), &destination.octets()].concat()
-            }
-            _ => unreachable!("both are of one family"),
-        };
-        packet.extend(&self.payload);
-        packet
     }
 
     /// What our decoder says of it, in tshark's words.
@@ -141,7 +125,7 @@ fn pcap(samples: &[Sample]) -> Vec<u8> {
     file.extend([2_u16, 4].map(u16::to_ne_bytes).concat());
     file.extend([0, 0, 65_535, LINKTYPE_RAW].map(u32::to_ne_bytes).concat());
     for (second, sample) in (0_u32..).zip(samples) {
-        let packet = sample.packet();
+        let packet = packet(sample.source, sample.destination, TTL, &sample.payload);
         let len = u32::try_from(packet.len()).expect("short");
         file.extend([second, 0, len, len].map(u32::to_ne_bytes).concat());
         file.extend(packet);
@@ -152,8 +136,8 @@ fn pcap(samples: &[Sample]) -> Vec<u8> {
 #[test]
 #[ignore = "needs tshark; .ci/run runs it"]
 fn tshark_reads_thousands_of_drawn_adverts_as_we_do() {
-    let mut draws = Draws(112);
-    let samples: Vec<Sample> = (0..COUNT).map(|_| Sample::draw(&mut draws)).collect();
+    let mut numbers = Numbers { draws: Draws::new(112), drawn: 0 };
+    let samples: Vec<Sample> = (0..COUNT).map(|_| Sample::draw(&mut numbers)).collect();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("packets");
     fs::write(&file, pcap(&samples)).expect("a file");
