@@ -36,7 +36,7 @@ impl Script {
             return None;
         }
         match path {
-            "/patroni" => Some(self.own(node)),
+            "/patroni" | "/health" => Some(self.own(node)),
             "/cluster" => Some(self.cluster()),
             _ => None,
         }

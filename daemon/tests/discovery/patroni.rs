@@ -180,7 +180,7 @@ impl Server {
     fn well(&self, path: &str, place: usize, cluster: &Mutex<Cluster>) -> Vec<u8> {
         lock(&self.asked).push(Question { at: Instant::now(), path: path.to_owned() });
         let Cluster { primary, timeline } = *lock(cluster);
-        let body = if path == "/patroni" {
+        let body = if path != "/cluster" {
             own(place, primary == Some(place), timeline)
         } else {
             all(primary, timeline)

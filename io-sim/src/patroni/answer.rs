@@ -44,6 +44,13 @@ impl Cluster {
         }
     }
 
+    /// Whether a node says that its PostgreSQL runs.
+    #[must_use]
+    pub fn postgres_runs(&self, node: NodeId) -> bool {
+        let postgres = self.members.get(node.index()).map(|member| member.postgres);
+        matches!(postgres, Some(Postgres::Replica | Postgres::Primary))
+    }
+
     fn view_reply(&self, place: usize) -> Reply {
         let member = &self.members[place];
         if self.reaches_dcs(place) {

@@ -135,8 +135,15 @@ async fn answer(
     let reply = || shared.look(|cluster| cluster.reply(node, path));
     // Whoever hangs goes on where it was, once it does.
     shared.wait(|cluster| cluster.reply(node, path) != Reply::Silence).await;
+    let is_unwell = || !shared.look(|cluster| cluster.postgres_runs(node));
     match reply() {
-        Reply::Body(body) => Ok(Response::new(Full::from(body))),
+        Reply::Body(body) => {
+            let mut answer = Response::new(Full::from(body));
+            if request.uri().path() == "/health" && is_unwell() {
+                *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            }
+            Ok(answer)
+        }
         Reply::Closed | Reply::Refused | Reply::Silence => {
             Err(io::ErrorKind::ConnectionAborted.into())
         }
