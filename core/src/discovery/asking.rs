@@ -97,7 +97,7 @@ impl Discovery {
     /// PostgreSQL, without a warning, and what is asked meanwhile should be answered meanwhile.
     fn is_incumbent(&self, ix: EndpointIx) -> bool {
         let mut clusters = self.clusters_of(ix);
-        clusters.any(|(_, cluster)| cluster.incumbent.as_ref().is_some_and(|i| i.endpoint == ix))
+        clusters.any(|(_, cluster)| cluster.is_incumbent(ix))
     }
 
     /// A request failed.
@@ -164,8 +164,7 @@ impl Discovery {
             if cluster.report(endpoints, ix).is_some() {
                 cluster.paused = pause;
             }
-            let own = cluster.incumbent.as_ref().is_some_and(|i| i.endpoint == ix);
-            if unlocked && !own {
+            if unlocked && !cluster.is_incumbent(ix) {
                 cluster.note_unlocked();
             }
             cluster.learn_name(endpoints, ix);

@@ -191,6 +191,11 @@ impl Cluster {
         (named.evidence.rule == Rule::OwnWord && !self.haste).then_some(incumbent.endpoint)
     }
 
+    /// Whether this endpoint was named last, or was to be.
+    pub(super) fn is_incumbent(&self, ix: EndpointIx) -> bool {
+        self.incumbent.as_ref().is_some_and(|incumbent| incumbent.endpoint == ix)
+    }
+
     /// Forgets what binds it to the past; the fence that it had.
     pub(super) fn forget(&mut self) -> Option<Timeline> {
         self.system = None;
@@ -260,8 +265,7 @@ impl Cluster {
         now: Instant,
     ) -> Vec<EndpointIx> {
         let holds = |ix: EndpointIx| {
-            self.fence.as_ref().is_some_and(|fence| fence.holder == ix)
-                || self.incumbent.as_ref().is_some_and(|incumbent| incumbent.endpoint == ix)
+            self.fence.as_ref().is_some_and(|fence| fence.holder == ix) || self.is_incumbent(ix)
         };
         let gone = |seat: &&Seat| {
             seat.configured.is_none()

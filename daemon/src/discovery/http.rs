@@ -87,12 +87,12 @@ impl Client {
         })
     }
 
-    /// [`get`](Self::get), for paths that answer 200 with JSON whenever they answer at all, such as
-    /// `/patroni` and `/cluster`.
+    /// [`get`](Self::get), for paths that answer with JSON whenever they answer at all: `/patroni` and
+    /// `/cluster` by 200, `/health` by 503 as well, while PostgreSQL doesn't run.
     ///
     /// # Errors
-    /// As there; also for any other status, but for 503 with JSON from `/health`; and for a body that doesn't begin as JSON does. What
-    /// comes after its first character is for the parser to judge.
+    /// As there; also for any other status, but for `/health`'s 503 with JSON; and for a body that
+    /// doesn't begin as JSON does. What comes after its first character is for the parser to judge.
     ///
     /// # Panics
     /// As there.

@@ -16,7 +16,7 @@ use openproxy_core::supervisor::Supervisor;
 use openproxy_core::time::Instant;
 use openproxy_core::vrrp::{
     AdvertBuffer, AdvertPriority, Advertisement, ChecksumForm, Family, MULTICAST_V4, MULTICAST_V6,
-    RouterConfig, StateName, Version, Vip, Vrid,
+    RouterConfig, RouterKey, StateName, Version, Vip, Vrid,
 };
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::draw::Draws;
@@ -173,7 +173,7 @@ impl World {
         let vrid = config.key.vrid.get();
         let addresses = match draw.ratio(3, 4)? {
             true => Arc::clone(&config.vips),
-            // As many, and not in this order.
+            // Others, and not in this order.
             false => (0..draw.int_in_range(1..=4)?)
                 .rev()
                 .map(|index| vip(self.family, vrid, index))
@@ -294,12 +294,16 @@ impl World {
         assert!(self.supervisor.poll_timeout() > self.now, "it is due again at once");
         for router in self.supervisor.routers() {
             // One that still stops has another by the same key beside it, once that is back.
-            let told = self.told.get(&router.key().vrid.get()).copied().unwrap_or_default();
+            let told = self.told(router.key());
             let mut alike = self.supervisor.routers().iter().filter(|r| r.key() == router.key());
             let is_as_told = alike.any(|router| router.state() == told.state);
             assert!(is_as_told, "{} is {}, told {}", router.key(), router.state(), told.state);
         }
         self.check_group();
+    }
+
+    fn told(&self, key: &RouterKey) -> Told {
+        self.told.get(&key.vrid.get()).copied().unwrap_or_default()
     }
 
     /// Of a group, all are MASTER or none. Who joins one that is MASTER first waits for its timer.
@@ -308,10 +312,7 @@ impl World {
             return;
         }
         let members = self.configs.iter().filter(|config| config.group.is_some());
-        let state = |config: &RouterConfig| {
-            self.told.get(&config.key.vrid.get()).copied().unwrap_or_default().state
-        };
-        let states: Vec<StateName> = members.map(state).collect();
+        let states: Vec<StateName> = members.map(|config| self.told(&config.key).state).collect();
         let masters = states.iter().filter(|state| **state == StateName::Master).count();
         assert!(masters == 0 || masters == states.len(), "a group: {states:?}");
     }

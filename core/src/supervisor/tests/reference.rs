@@ -152,6 +152,10 @@ impl Rfc {
     }
 }
 
+fn nanos(centis: u16) -> u64 {
+    u64::from(centis) * 10_000_000
+}
+
 #[derive(Clone, Debug)]
 struct Heard {
     source: usize,
@@ -161,7 +165,7 @@ struct Heard {
 
 impl Heard {
     fn interval(&self) -> u64 {
-        u64::from(self.centis) * 10_000_000
+        nanos(self.centis)
     }
 }
 
@@ -187,7 +191,7 @@ fn step(version: u8, own_priority: u8, own_centis: u16) -> impl Strategy<Value =
         priority,
         centis,
     });
-    let interval = u64::from(own_centis) * 10_000_000;
+    let interval = nanos(own_centis);
     prop_oneof![
         8 => (1..=interval * 5).prop_map(Step::Pass),
         8 => heard.prop_map(Step::Hear),
@@ -231,7 +235,7 @@ fn router(case: &Case) -> RouterConfig {
 /// Both take the same steps.
 fn run(case: &Case) -> Result<(), TestCaseError> {
     let config = router(case);
-    let interval = u64::from(case.centis) * 10_000_000;
+    let interval = nanos(case.centis);
     let mut node = Node::start(vec![config.clone()]);
     let mut rfc = Rfc {
         version: case.version,

@@ -80,8 +80,8 @@ fn config(draw: &mut Unstructured<'_>, family: Family, vrid: u8) -> Result<Route
         Family::V4 if draw.arbitrary()? => Version::V2,
         Family::V4 | Family::V6 => Version::V3,
     };
-    let vrid_typed = Vrid::new(vrid).expect("in range");
-    let key = RouterKey { interface: INTERFACE.into(), vrid: vrid_typed, family };
+    let key =
+        RouterKey { interface: INTERFACE.into(), vrid: Vrid::new(vrid).expect("in range"), family };
     let priority = if draw.ratio(1, 8)? { 255 } else { draw.int_in_range(1..=255)? };
     let priority = Priority::new(priority).expect("in range");
     let vips = vips(family, vrid).take(draw.int_in_range(1..=VIPS_MAX.into())?).collect();
