@@ -309,7 +309,6 @@ impl Vips {
         };
         match change {
             AddressChange::Gone(_) if entry.own_removals > 0 => {
-                entry.stayed = false;
                 entry.own_removals -= 1;
                 // Its lease may have ended before our removal, which may yet be refused.
                 entry.present &= !entry.is_going();

@@ -9,7 +9,7 @@
 //! | --- | --- | --- |
 //! | [`advert_decode`] | a packet, perhaps with its checksum repaired | a second, naive decoder |
 //! | [`advert_roundtrip`] | an advert, drawn | itself, once encoded and decoded |
-//! | [`router_inputs`] | a router's file, and what happens to it | what needs no network to be true |
+//! | [`router_inputs`] | a file of routers, and what happens to them | what needs no network to be true |
 //! | [`node_body`], [`cluster_body`] | bodies of Patroni's API | `serde_json`, and bounds |
 //! | [`http_response`] | what a server sends, in pieces | deadline, bounds, one clean line |
 //! | [`discovery_inputs`] | a shard, and what its servers answer | budget, fence, no spinning |

@@ -301,15 +301,21 @@ fn what_cannot_be_renewed_is_removed_though_the_kernel_never_told_of_it() {
 
 #[test]
 fn what_could_neither_be_removed_nor_added_again_is_removed_though_the_kernel_told_nothing() {
-    let mut bench = Bench::new(&[vip(100)]);
-    let add = bench.act(|vips, kernel| vips.acquire(kernel, LEASE));
-    bench.end(add[0], Ok(()));
-    let removal = release(&mut bench);
-    bench.end(removal[0], Err(AddressError::Denied));
-    let again = bench.act(|vips, kernel| vips.acquire(kernel, LEASE));
-    assert_eq!(operations(&again), [(vip(100), ADD)]);
-    assert_eq!(bench.end(again[0], Err(AddressError::Denied)), []);
-    assert_eq!(operations(&release(&mut bench)), [(vip(100), REMOVE)]);
+    for is_gone in [false, true] {
+        let mut bench = Bench::new(&[vip(100)]);
+        let add = bench.act(|vips, kernel| vips.acquire(kernel, LEASE));
+        bench.end(add[0], Ok(()));
+        let removal = release(&mut bench);
+        bench.end(removal[0], Err(AddressError::Denied));
+        let again = bench.act(|vips, kernel| vips.acquire(kernel, LEASE));
+        assert_eq!(operations(&again), [(vip(100), ADD)]);
+        if is_gone {
+            bench.change(AddressChange::Gone(address(vip(100), true)));
+        }
+        assert_eq!(bench.end(again[0], Err(AddressError::Denied)), []);
+        let removals: &[_] = if is_gone { &[] } else { &[(vip(100), REMOVE)] };
+        assert_eq!(operations(&release(&mut bench)), removals);
+    }
 }
 
 #[test]
