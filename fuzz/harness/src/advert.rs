@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arbitrary::{Result, Unstructured};
 use openproxy_core::vrrp::{
     ADDRESSES_MAX, AddressList, AdverInterval, AdvertBuffer, AdvertPriority, Advertisement,
-    ChecksumForm, DiscardReason, Version, Vip, Vrid, ipv4, peek,
+    ChecksumForm, DecodeError, DiscardReason, Version, Vip, Vrid, ipv4, peek,
 };
 
 // The core's own tests have both, and they need nothing but the names here.
@@ -38,8 +38,17 @@ pub fn advert_decode(data: &[u8]) {
             assert!(packet.payload.len() <= rest.len());
             compare(packet.payload, packet.source.into(), packet.destination.into(), repaired);
         }
-        Err(error) => assert!(!error.to_string().is_empty()),
+        Err(error) => assert_told(&error),
     }
+}
+
+/// A log and a metric can carry why a packet was discarded.
+fn assert_told(error: &DecodeError) {
+    assert!(!error.to_string().is_empty());
+    let reason = error.reason();
+    let label = reason.label();
+    assert_eq!(reason.to_string(), label);
+    assert!(label.bytes().all(|byte| byte.is_ascii_lowercase() || b"_2346".contains(&byte)));
 }
 
 fn compare(payload: &[u8], source: IpAddr, destination: IpAddr, repaired: bool) {
@@ -57,12 +66,7 @@ fn compare(payload: &[u8], source: IpAddr, destination: IpAddr, repaired: bool) 
         }
         (Err(error), Err(expected)) => {
             assert_eq!(error.reason(), expected);
-            assert!(!error.to_string().is_empty());
-            // A metric carries it.
-            let label = error.reason().label();
-            assert!(
-                label.bytes().all(|byte| byte.is_ascii_lowercase() || b"_2346".contains(&byte))
-            );
+            assert_told(&error);
         }
         (found, expected) => panic!("{found:?}, and naively {expected:?}"),
     }
