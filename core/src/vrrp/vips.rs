@@ -116,7 +116,7 @@ impl Vips {
         self.wanted = Some(lifetime);
         for entry in self.entries.iter_mut().filter(|entry| !entry.is_coming_or_going()) {
             // Whatever is thought to be there is added again, and so announced.
-            entry.stayed |= std::mem::take(&mut entry.present);
+            entry.present = false;
             entry.retry_at = None;
         }
         let Some(index) = self.index else { return };
@@ -223,13 +223,13 @@ impl Vips {
         let Some((_, operation)) = entry.in_flight.take() else {
             return;
         };
-        let stayed = std::mem::take(&mut entry.stayed);
         // What came too late is removed, and nobody may hear of it.
         let acquired = wanted.then_some(VipNews::Acquired(entry.vip));
         match (operation, result) {
             (AddressOperation::Add(_), Ok(())) if !wanted && mutated!(LateAddKept) => {}
             (AddressOperation::Add(given), Ok(())) => {
                 entry.present = true;
+                entry.ours = true;
                 entry.refused = false;
                 // A reload has changed the lease while the kernel was busy with this one.
                 entry.renew = lifetime.is_some_and(|lifetime| lifetime != given);
@@ -247,6 +247,7 @@ impl Vips {
                 news.extend(acquired);
             }
             (AddressOperation::Renew(_), Ok(())) => {
+                entry.ours = true;
                 // Its lease had ended before, perhaps, and this put it back: it is ours to remove.
                 let there = index.and_then(|index| kernel.interfaces.find(index, entry.vip));
                 entry.present |= !wanted && there.is_some_and(|address| address.ours);
@@ -255,8 +256,8 @@ impl Vips {
                 // What can't be renewed may still be there, and is ours to remove; though nothing be
                 // known of it, as events were lost and can't be made up for.
                 let there = index.and_then(|index| kernel.interfaces.find(index, entry.vip));
-                entry.present = there.map_or(entry.present || stayed, |address| address.ours)
-                    && !mutated!(RefusedRenewalForgotten);
+                let is_there = there.map_or(entry.present, |address| address.ours);
+                entry.present = (is_there || entry.ours) && !mutated!(RefusedRenewalForgotten);
                 entry.renew = entry.present;
                 if wanted {
                     entry.refused = true;
@@ -265,13 +266,13 @@ impl Vips {
                 }
             }
             (AddressOperation::Remove, Ok(())) => {
-                entry.present = false;
+                entry.mark_gone();
                 news.push(VipNews::Released(entry.vip));
             }
             (AddressOperation::Remove, Err(AddressError::NotFound | AddressError::NoInterface))
                 if !mutated!(NotFoundRetried) =>
             {
-                entry.present = false;
+                entry.mark_gone();
                 entry.own_removals = entry.own_removals.saturating_sub(1);
                 news.push(VipNews::Released(entry.vip));
             }
@@ -311,20 +312,22 @@ impl Vips {
             AddressChange::Gone(_) if entry.own_removals > 0 => {
                 entry.own_removals -= 1;
                 // Its lease may have ended before our removal, which may yet be refused.
-                entry.present &= !entry.is_going();
+                if entry.is_going() {
+                    entry.mark_gone();
+                }
             }
             AddressChange::Gone(_) => {
                 if entry.present && wanted {
                     news.push(VipNews::TakenAway(entry.vip));
                 }
-                entry.present = false;
-                entry.stayed = false;
+                entry.mark_gone();
                 entry.renew = false;
                 if wanted && mutated!(TakenAwayNotPutBack) {
                     entry.retry_at = Some(Instant::MAX);
                 }
             }
             AddressChange::Present(address) if entry.in_flight.is_none() => {
+                entry.ours = address.ours;
                 if address.ours {
                     // A leftover, perhaps: reconciling removes what isn't wanted.
                     entry.present = true;
@@ -334,7 +337,7 @@ impl Vips {
                 entry.reorder =
                     wanted && index.is_some_and(|i| kernel.interfaces.shadows_host(i, entry.vip));
             }
-            AddressChange::Present(_) => {}
+            AddressChange::Present(address) => entry.ours = address.ours,
         }
         self.reconcile(kernel);
     }
@@ -352,7 +355,10 @@ impl Vips {
                 Some(address) if !address.ours && self.is_held(vip) => {
                     news.push(VipNews::Converted(vip, address));
                     let held = self.entries.iter_mut().filter(|entry| entry.vip == vip);
-                    held.for_each(|entry| entry.renew = true);
+                    for entry in held {
+                        entry.ours = false;
+                        entry.renew = true;
+                    }
                     self.reconcile(kernel);
                 }
                 Some(address) => {

@@ -8,8 +8,8 @@ use crate::vrrp::Vip;
 pub(super) struct Entry {
     pub(super) vip: Vip,
     pub(super) present: bool,
-    /// It was there when it was to be added again: if that is refused, it still is, perhaps.
-    pub(super) stayed: bool,
+    /// The kernel has taken it from us, and nothing has told since that it is gone or somebody's.
+    pub(super) ours: bool,
     pub(super) in_flight: Option<(Generation, AddressOperation)>,
     pub(super) renew: bool,
     /// Remove and add again: it has come before a host address of its subnet.
@@ -27,7 +27,7 @@ impl Entry {
         Self {
             vip,
             present: false,
-            stayed: false,
+            ours: false,
             in_flight: None,
             renew: false,
             reorder: false,
@@ -43,6 +43,12 @@ impl Entry {
             Some((_, AddressOperation::Add(_) | AddressOperation::Remove)) => true,
             Some((_, AddressOperation::Renew(_))) | None => false,
         }
+    }
+
+    /// It is off the interface.
+    pub(super) fn mark_gone(&mut self) {
+        self.present = false;
+        self.ours = false;
     }
 
     /// Whether its removal is under way.

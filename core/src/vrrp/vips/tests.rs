@@ -271,6 +271,7 @@ fn what_cannot_be_renewed_is_still_ours_to_remove_unless_it_is_anothers() {
         let renewals = bench.act(|vips, kernel| vips.renew(kernel, LEASE));
         bench.interfaces.remove_address(&address(vip(1), true));
         bench.interfaces.put_address(address(vip(1), ours));
+        assert_eq!(bench.change(AddressChange::Present(address(vip(1), ours))), []);
         bench.end(renewals[0], Err(AddressError::Denied));
         assert_eq!(bench.take_news(), [VipNews::Refused(vip(1), AddressError::Denied)]);
         assert_eq!(bench.is_held(vip(1)), ours);
@@ -488,4 +489,20 @@ fn a_vip_that_went_before_its_removal_was_refused_is_told_when_it_is_back() {
     assert_eq!((bench.take_news(), operations(&adds)), (Vec::new(), vec![(vip(1), ADD)]));
     bench.end(adds[0], Ok(()));
     assert_eq!(bench.take_news(), [VipNews::Acquired(vip(1))]);
+}
+
+/// Somebody's VIP was made ours, and no event told of it: what the interface was last known to have
+/// is still somebody's. When a later renewal is refused, ours is removed all the same.
+#[test]
+fn what_was_made_ours_unheard_is_removed_when_its_renewal_is_refused() {
+    let mut bench = Bench::new(&[vip(1)]);
+    bench.interfaces.put_address(address(vip(1), false));
+    let adds = bench.act(|vips, kernel| vips.acquire(kernel, LEASE));
+    let conversions = bench.end(adds[0], Err(AddressError::Exists));
+    assert_eq!(operations(&conversions), [(vip(1), RENEW)]);
+    bench.end(conversions[0], Ok(()));
+    let renewals = bench.act(|vips, kernel| vips.renew(kernel, LEASE));
+    assert_eq!(release(&mut bench), [], "one at a time");
+    let removals = bench.end(renewals[0], Err(AddressError::Denied));
+    assert_eq!(operations(&removals), [(vip(1), REMOVE)]);
 }
