@@ -15,6 +15,10 @@ use crate::sys;
 const FRAME_MAX: u16 = 128;
 /// All protocols, our own frames included: which those are is told by their Ethernet address.
 const ETH_P_ALL: u16 = 0x0003;
+/// Hardware type, protocol type, and the lengths of their addresses.
+const ARP_OF_IPV4_ON_ETHERNET: [u8; 6] = [0, 1, 0x08, 0x00, 6, 4];
+/// Next header, and the hop limit of what no router has forwarded.
+const ICMPV6_AND_HOP_LIMIT: [u8; 2] = [58, 255];
 /// Beyond so many addresses of a family, all announcements are read and sorted here: a filter may
 /// have 4,096 instructions, and jumps of 255.
 const FILTERED_MAX: usize = 200;
@@ -94,15 +98,18 @@ impl Claims {
     }
 }
 
-/// The address that a frame announces, and at which Ethernet address.
-fn parse(frame: &[u8]) -> Option<(IpAddr, MacAddress)> {
+/// The address that a frame announces, and at which Ethernet address. A neighbour advertisement that
+/// a router has forwarded announces nothing (RFC 4861 §7.1.2).
+pub(crate) fn parse(frame: &[u8]) -> Option<(IpAddr, MacAddress)> {
     match frame.get(12..14)? {
-        [0x08, 0x06] => {
+        [0x08, 0x06] if frame.get(14..20)? == ARP_OF_IPV4_ON_ETHERNET => {
             let mac = <[u8; 6]>::try_from(frame.get(22..28)?).ok()?;
             let ip = <[u8; 4]>::try_from(frame.get(28..32)?).ok()?;
             Some((Ipv4Addr::from(ip).into(), MacAddress(mac)))
         }
-        [0x86, 0xdd] if frame.get(20) == Some(&58) && frame.get(54) == Some(&136) => {
+        [0x86, 0xdd]
+            if frame.get(20..22)? == ICMPV6_AND_HOP_LIMIT && frame.get(54) == Some(&136) =>
+        {
             let mac = <[u8; 6]>::try_from(frame.get(6..12)?).ok()?;
             let ip = <[u8; 16]>::try_from(frame.get(62..78)?).ok()?;
             Some((Ipv6Addr::from(ip).into(), MacAddress(mac)))
@@ -182,6 +189,17 @@ mod tests {
         assert_eq!(parse(&frames::gratuitous_arp(mac, ip)), Some((ip.into(), mac)));
         let ip: Ipv6Addr = "2001:db8::1".parse().expect("an address");
         assert_eq!(parse(&frames::unsolicited_na(mac, ip, ip)), Some((ip.into(), mac)));
+    }
+
+    #[test]
+    fn what_a_router_has_forwarded_and_other_arp_claim_nothing() {
+        let (mac, ip) = (MacAddress([2, 0, 0, 0, 0, 9]), Ipv6Addr::LOCALHOST);
+        let mut forwarded = frames::unsolicited_na(mac, ip, ip);
+        forwarded[21] = 254;
+        assert_eq!(parse(&forwarded), None);
+        let mut other = frames::gratuitous_arp(mac, Ipv4Addr::LOCALHOST);
+        other[15] = 6;
+        assert_eq!(parse(&other), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! | `announce`, `frames`, `claims` | telling neighbours, and hearing others tell them |
 //! | `process` | hooks and checks, on another thread |
 //! | `trust` | whether a program may be run |
+//! | [`untrusted`] | what is decoded here, for the fuzz targets |
 //! | `capabilities`, [`user`] | what this process may do, and who it is |
 //! | `clock`, `sysctl`, `lock`, [`release`] | what their names say |
 //! | `sys` | the only unsafe code |
@@ -45,6 +46,7 @@ pub mod release;
 mod sys;
 mod sysctl;
 mod trust;
+pub mod untrusted;
 pub mod user;
 
 pub use capabilities::missing_capabilities;

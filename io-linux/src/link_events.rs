@@ -77,7 +77,10 @@ impl LinkEvents {
             let mut buffer = &mut self.buffer[..];
             let read = sys::read_now(&self.socket, |s| s.recv(&mut buffer, 0));
             match read {
-                Ok(len) => self.parse(len),
+                Ok(len) => {
+                    let datagram = self.buffer.get(..len).unwrap_or_default();
+                    parse(datagram, &self.ownership, &mut self.parsed);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
@@ -90,21 +93,21 @@ impl LinkEvents {
             }
         }
     }
+}
 
-    fn parse(&mut self, len: usize) {
-        let mut rest = self.buffer.get(..len).unwrap_or_default();
-        while !rest.is_empty() {
-            let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest) else {
-                // Something that this version of the parser doesn't know: read all anew.
-                self.parsed.push_back(KernelEvent::Overrun);
-                return;
-            };
-            // Messages are aligned to four bytes.
-            let taken = (message.header.length as usize).next_multiple_of(4);
-            rest = rest.get(taken.max(16)..).unwrap_or_default();
-            let NetlinkPayload::InnerMessage(inner) = message.payload else { continue };
-            self.parsed.extend(event(&inner, &self.ownership));
-        }
+/// What a datagram tells, in its order. What can't be read is told as lost.
+pub(crate) fn parse(mut rest: &[u8], ownership: &Ownership, events: &mut VecDeque<KernelEvent>) {
+    while !rest.is_empty() {
+        let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest) else {
+            // Something that this version of the parser doesn't know: read all anew.
+            events.push_back(KernelEvent::Overrun);
+            return;
+        };
+        // Messages are aligned to four bytes.
+        let taken = (message.header.length as usize).next_multiple_of(4);
+        rest = rest.get(taken.max(16)..).unwrap_or_default();
+        let NetlinkPayload::InnerMessage(inner) = message.payload else { continue };
+        events.extend(event(&inner, ownership));
     }
 }
 

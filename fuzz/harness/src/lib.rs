@@ -14,6 +14,8 @@
 //! | [`http_response`] | what a server sends, in pieces | deadline, bounds, one clean line |
 //! | [`discovery_inputs`] | a shard, and what its servers answer | budget, fence, no spinning |
 //! | [`config_toml`] | a file | itself, once printed and parsed again |
+//! | [`netlink_events`] | a datagram of rtnetlink | a second, naive reader; routers come to rest |
+//! | [`claim_frame`] | an Ethernet frame | a second, naive reader |
 //! | [`control_request`] | what somebody sends to the status socket | an answer, or a close |
 
 #![allow(
@@ -27,6 +29,7 @@ mod config;
 mod control;
 mod discovery;
 mod http;
+mod kernel;
 mod patroni;
 mod router;
 mod runtime;
@@ -36,6 +39,7 @@ pub use config::config_toml;
 pub use control::control_request;
 pub use discovery::discovery_inputs;
 pub use http::http_response;
+pub use kernel::{claim_frame, netlink_events};
 pub use patroni::{cluster_body, node_body};
 pub use router::router_inputs;
 
@@ -43,7 +47,7 @@ pub use router::router_inputs;
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("advert_decode", advert_decode),
     ("advert_roundtrip", advert_roundtrip),
     ("router_inputs", router_inputs),
@@ -52,5 +56,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("http_response", http_response),
     ("discovery_inputs", discovery_inputs),
     ("config_toml", config_toml),
+    ("netlink_events", netlink_events),
+    ("claim_frame", claim_frame),
     ("control_request", control_request),
 ];

@@ -1,6 +1,6 @@
 //! What happens to virtual routers, on a simulated machine without a network.
 
-mod setting;
+pub(crate) mod setting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub fn router_inputs(data: &[u8]) {
 }
 
 /// What no network does.
-struct Nowhere;
+pub(crate) struct Nowhere;
 
 impl Surroundings for Nowhere {
     fn send(&mut self, _: NodeId, _: &SendAdvert) {}

@@ -39,6 +39,12 @@ fn main() -> io::Result<()> {
             corpora.add("control_request", &[&[flag], request.as_bytes()].concat())?;
         }
     }
+    for datagram in datagrams() {
+        corpora.add("netlink_events", &datagram)?;
+    }
+    let [arp, advertisement] = frames();
+    corpora.add("claim_frame", &arp)?;
+    corpora.add("claim_frame", &advertisement)?;
     // What is drawn needs bytes, and no meaning.
     for target in ["advert_roundtrip", "router_inputs", "discovery_inputs"] {
         for seed in 1_u32..=8 {
@@ -93,6 +99,66 @@ fn hexadecimal(source: &str) -> Vec<Vec<u8>> {
     let byte =
         |pair: &[u8]| str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
     digits.map(|text| text.as_bytes().chunks(2).filter_map(byte).collect()).collect()
+}
+
+/// A link, two addresses of ours and one of nobody's, and all of them gone, in one datagram and each
+/// in its own.
+fn datagrams() -> Vec<Vec<u8>> {
+    let link = [
+        [0, 0, 1, 0].as_slice(),
+        &2_u32.to_ne_bytes(),
+        &0x1_1043_u32.to_ne_bytes(),
+        &[0; 4],
+        &attribute(3, b"eth0\0"),
+        &attribute(16, &[6]),
+        &attribute(1, &[2, 0, 0, 0, 0, 1]),
+    ]
+    .concat();
+    let index = 2_u32.to_ne_bytes();
+    let info = [2_u32.to_ne_bytes(), 2_u32.to_ne_bytes(), [0; 4], [0; 4]].concat();
+    let (ip, ip_v6) = ([10, 0, 51, 1], [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    let ours = attribute(11, &[0x70]);
+    let v4 = [
+        [2, 24, 0x81, 0].as_slice(),
+        &index,
+        &attribute(1, &[10, 0, 51, 2]),
+        &attribute(2, &ip),
+        &attribute(6, &info),
+        &ours,
+    ]
+    .concat();
+    let flags = attribute(8, &0xc2_u32.to_ne_bytes());
+    let v6 = [[10, 64, 0xc2, 0].as_slice(), &index, &attribute(1, &ip_v6), &flags, &ours].concat();
+    let foreign = [[2, 16, 0x80, 0].as_slice(), &index, &attribute(1, &ip)].concat();
+    let mut datagrams: Vec<_> = [(16_u16, &link), (20, &v4), (20, &v6), (20, &foreign)]
+        .into_iter()
+        .chain([(21, &foreign), (21, &v6), (21, &v4), (17, &link)])
+        .map(|(kind, body)| {
+            let len = u32::try_from(16 + body.len()).unwrap_or(u32::MAX).to_ne_bytes();
+            [len.as_slice(), &kind.to_ne_bytes(), &[0; 10], body].concat()
+        })
+        .collect();
+    datagrams.push(datagrams.concat());
+    datagrams
+}
+
+/// `struct nlattr`, its value, and what fills the word.
+fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(4 + value.len()).unwrap_or(u16::MAX).to_ne_bytes();
+    let mut attribute = [&len, &kind.to_ne_bytes(), value].concat();
+    attribute.resize(attribute.len().next_multiple_of(4), 0);
+    attribute
+}
+
+/// A gratuitous ARP request, and an unsolicited neighbour advertisement.
+fn frames() -> [Vec<u8>; 2] {
+    let mac = [2, 0, 0, 0, 0, 9];
+    let ip = [10, 0, 51, 1];
+    let arp = [&[8, 6, 0, 1, 8, 0, 6, 4, 0, 1], mac.as_slice(), &ip, &mac, &ip].concat();
+    let (header, body) =
+        ([0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 58, 255], [136, 0, 0, 0, 0xa0, 0, 0, 0]);
+    let advertisement = [header.as_slice(), &[1; 32], &body, &[3; 16], &[2, 1], &mac].concat();
+    [arp, advertisement].map(|rest| [[0xff; 6].as_slice(), &mac, &rest].concat())
 }
 
 /// What real Patronis answered.

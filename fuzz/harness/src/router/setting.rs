@@ -10,7 +10,7 @@ use openproxy_core::vrrp::{
     RouterConfig, RouterKey, TrackConfig, Transport, Version, Vip, Vrid, Weight,
 };
 
-pub(super) const INTERFACE: &str = "eth0";
+pub(crate) const INTERFACE: &str = "eth0";
 /// What the file may have; two that are in it can be a group.
 pub(super) const VRIDS: [u8; 2] = [51, 52];
 /// So many VIPs each at most.
@@ -18,7 +18,7 @@ const VIPS_MAX: u8 = 3;
 const NEIGHBOURS_MAX: u8 = 4;
 
 /// The machine's own address.
-pub(super) fn own(family: Family) -> (IpAddr, u8) {
+pub(crate) fn own(family: Family) -> (IpAddr, u8) {
     match family {
         Family::V4 => ([10, 0, 0, 1].into(), 24),
         Family::V6 => ([0xfe80, 0, 0, 0, 0, 0, 0, 1].into(), 64),
@@ -64,7 +64,7 @@ pub(super) fn vrid_of(ip: IpAddr) -> u8 {
 }
 
 /// One or two virtual routers, perhaps of one group.
-pub(super) fn file(draw: &mut Unstructured<'_>, family: Family) -> Result<Vec<RouterConfig>> {
+pub(crate) fn file(draw: &mut Unstructured<'_>, family: Family) -> Result<Vec<RouterConfig>> {
     let vrids = *draw.choose(&[&VRIDS[..1], &VRIDS[..1], &VRIDS[1..], &VRIDS, &VRIDS])?;
     let group = draw.arbitrary::<bool>()?.then(|| Arc::from("both"));
     let configs = vrids.iter().map(|vrid| {
