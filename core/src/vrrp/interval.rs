@@ -107,6 +107,7 @@ mod tests {
         assert_eq!(second, AdverInterval::from_centis(100).expect("in range"));
         assert_eq!(second.duration(), Duration::from_secs(1));
         assert_eq!(second.to_string(), "1 s");
+        assert_eq!((Version::V2.to_string(), Version::V3.to_string()), ("2".into(), "3".into()));
         assert_eq!(AdverInterval::from_centis(1).expect("in range").to_string(), "0.01 s");
     }
 

@@ -134,6 +134,10 @@ fn claims_are_watched_for_while_master_and_said_when_that_changes() {
     assert_eq!(watched(&node, 0), Vec::<String>::new(), "a BACKUP has nothing to defend");
     node.run(ms(10_000));
     assert_eq!(watched(&node, 0), ["200 201"]);
+    let at = |is_it: fn(&Output) -> bool| node.log.iter().find(|(_, output)| is_it(output));
+    let watched_at = at(|output| matches!(output, Output::WatchClaims(_))).map(|(at, _)| *at);
+    let added_at = at(|output| matches!(output, Output::Address(_))).map(|(at, _)| *at);
+    assert_eq!(watched_at, added_at, "from the first moment on");
     let position = node.log.len();
     node.hear(&advert(HIGH, 200));
     assert_eq!(watched(&node, position), [""]);

@@ -2,7 +2,7 @@
 
 use super::node::*;
 use crate::event::EventKind;
-use crate::io::{Address, Output};
+use crate::io::{Address, Completion, Output, SocketError, SocketId};
 use crate::time::Duration;
 use crate::vrrp::StateName::{Backup, Initialize, Master};
 use crate::vrrp::{
@@ -156,5 +156,18 @@ fn checksums_over_the_message_alone_are_counted_where_there_are_two_forms() {
         let counters = node.router().counters();
         let heard = (counters.adverts_received, counters.message_only_checksums);
         assert_eq!(heard, (1, counted), "{advert:?}");
+    }
+}
+
+#[test]
+fn each_family_of_an_interface_waits_for_its_own_socket() {
+    let addresses = vec![address(OWN, 24), address(OWN6, 64)];
+    let mut node = Node::start_with(vec![config(100), config6()], vec![link(true)], addresses);
+    for (socket, expected) in [(0, [Initialize, Backup]), (1, [Initialize, Initialize])] {
+        let failed = Completion::Socket(SocketId(socket), Err(SocketError::Denied));
+        node.inbox.completions.push_back(failed);
+        node.turns();
+        let states: Vec<_> = node.supervisor.routers().iter().map(|r| r.state()).collect();
+        assert_eq!(states, expected);
     }
 }

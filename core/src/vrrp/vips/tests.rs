@@ -506,3 +506,25 @@ fn what_was_made_ours_unheard_is_removed_when_its_renewal_is_refused() {
     let removals = bench.end(renewals[0], Err(AddressError::Denied));
     assert_eq!(operations(&removals), [(vip(1), REMOVE)]);
 }
+
+#[test]
+fn what_is_off_by_our_own_removal_is_not_removed_again_before_its_event_is_heard() {
+    let mut bench = Bench::held(&[vip(1)]);
+    let removals = release(&mut bench);
+    assert_eq!(bench.end(removals[0], Ok(())), []);
+    assert_eq!(release(&mut bench), [], "the interface has it still, as far as is known");
+}
+
+#[test]
+fn a_vip_that_somebody_removes_for_us_is_not_told_as_taken_away() {
+    let mut bench = Bench::held(&[vip(1)]);
+    let removals = release(&mut bench);
+    bench.end(removals[0], Err(AddressError::Denied));
+    bench.take_news();
+    let gone = AddressChange::Gone(address(vip(1), true));
+    bench.change(gone);
+    assert_eq!((bench.take_news(), bench.is_held(vip(1))), (Vec::new(), false));
+    bench.act(|vips, kernel| vips.acquire(kernel, LEASE));
+    bench.change(gone);
+    assert_eq!(bench.take_news(), [], "it isn't there yet");
+}
