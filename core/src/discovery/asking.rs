@@ -17,6 +17,8 @@ const VIEWS_AT_ONCE: usize = 2;
 const VIEW_REST: Duration = Duration::from_secs(10);
 /// While its Patroni says that the DCS is down, a node is asked for its view of it so often.
 const VIEW_EVERY_FAILSAFE: Duration = Duration::from_secs(30);
+/// How long a node that has answered `/health` with something else isn't asked for it.
+const HEALTH_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// While everything hangs on the leader key, a replica is asked about itself so often.
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 
@@ -86,7 +88,7 @@ impl Discovery {
         let mut clusters = endpoint.clusters.iter().filter_map(|ix| self.cluster(*ix));
         if !spared && clusters.any(|cluster| cluster.wants_view(&self.endpoints, ix, now)) {
             AskPath::Cluster
-        } else if self.is_incumbent(ix) && !endpoint.lacks_health {
+        } else if self.is_incumbent(ix) && now >= endpoint.health_again_at {
             AskPath::Health
         } else {
             AskPath::Patroni
@@ -110,8 +112,8 @@ impl Discovery {
     ) {
         let Some(endpoint) = self.endpoint_mut(ix) else { return };
         if flight.path == AskPath::Health && failure.is_of_answer() {
-            // A stand-in for Patroni, or something before it, that knows `/patroni` alone.
-            endpoint.lacks_health = true;
+            // A stand-in for Patroni that knows `/patroni` alone, or something before it.
+            endpoint.health_again_at = now + HEALTH_AGAIN_AFTER;
             endpoint.counters.count_failure(&failure);
             return self.relist(ix);
         }

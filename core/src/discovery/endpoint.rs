@@ -105,8 +105,8 @@ pub(super) struct Endpoint {
     /// When it was last asked for that.
     pub(super) view_asked: Instant,
     pub(super) cluster_hangs: bool,
-    /// It has no `/health`, or another's.
-    pub(super) lacks_health: bool,
+    /// It has no `/health`, or another's, as far as is known: it isn't asked for it before this.
+    pub(super) health_again_at: Instant,
     /// The last `/cluster` failed.
     pub(super) view_failed: bool,
     /// How the last request ended, if badly; `/cluster` that hangs doesn't count.
@@ -132,7 +132,7 @@ impl Endpoint {
             view: None,
             view_asked: Instant::ZERO,
             cluster_hangs: false,
-            lacks_health: false,
+            health_again_at: Instant::ZERO,
             view_failed: false,
             failure: None,
             failed_at: Instant::ZERO,

@@ -34,7 +34,7 @@ pub(super) fn a_demotion_is_told_at_once_though_it_makes_the_nodes_own_answer_ha
 }
 
 #[test]
-fn who_has_no_health_to_tell_is_asked_for_it_once_and_keeps_its_role() {
+fn who_has_no_health_to_tell_is_asked_for_it_once_a_minute_and_keeps_its_role() {
     for failure in [AskFailure::Status(404), AskFailure::Other("not HTTP".to_owned())] {
         let mut lab = lab(healthy());
         lab.node(1).health = Some(Err(failure));
@@ -43,12 +43,25 @@ fn who_has_no_health_to_tell_is_asked_for_it_once_and_keeps_its_role() {
         let told = lab.events.len();
         let end: Instant = lab.now + Duration::from_secs(60);
         lab.run(end, |lab| assert_eq!(lab.confirmed(), Some("n1")));
-        assert_eq!(asked_of_primary(&lab, 0, AskPath::Health), 1);
+        assert_eq!(asked_of_primary(&lab, 0, AskPath::Health), 2);
         assert!(asked_of_primary(&lab, 0, AskPath::Patroni) > 100);
         let failed =
             |event: &&(Instant, Event)| matches!(event.1.kind, EventKind::EndpointFailed(_));
         assert_eq!(lab.events[told..].iter().filter(failed).count(), 0);
     }
+}
+
+/// An error page of something before it, once, is no reason to ask the path that hangs ever after.
+#[test]
+fn who_has_health_to_tell_again_is_asked_for_it_within_a_minute() {
+    let mut lab = lab(healthy());
+    lab.node(1).health = Some(Err(AskFailure::Status(503)));
+    lab.pass(6_000);
+    lab.node(1).health = None;
+    lab.pass(60_000);
+    let from = lab.asked.len();
+    lab.pass(10_000);
+    assert!(asked_of_primary(&lab, from, AskPath::Health) >= 19);
 }
 
 #[test]
