@@ -48,6 +48,8 @@ pub enum Reason {
     BetterMaster(IpAddr, AdvertPriority),
     /// Its own lease had passed: the process was stopped or starved for this long.
     LeaseLapsed(Duration),
+    /// Its own lease has passed: the kernel takes no advert.
+    CannotSend,
     /// It can't be MASTER now.
     Blocked(Blocker),
     /// Another router of its group left MASTER.

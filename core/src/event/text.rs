@@ -110,6 +110,7 @@ impl fmt::Display for Reason {
             Self::BetterMaster(source, priority) => {
                 write!(f, "advert of {source} with priority {priority}")
             }
+            Self::CannotSend => f.write_str("no advert could be sent before the lease passed"),
             Self::LeaseLapsed(late) => write!(
                 f,
                 "this process was stopped or starved: the lease passed {} ms ago",

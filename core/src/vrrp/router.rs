@@ -221,7 +221,7 @@ impl VirtualRouter {
             State::Master(master) => {
                 let reclaim_at = if master.reclaim_owed { master.reclaim_at } else { Instant::MAX };
                 let retry_at = master.retry_at.unwrap_or(Instant::MAX);
-                master.advertise_at.min(retry_at).min(reclaim_at)
+                master.advertise_at.min(retry_at).min(reclaim_at).min(self.lease_until())
             }
         };
         state

@@ -278,7 +278,7 @@ impl Judge<'_> {
         if is_takeover(reason) && from == StateName::Backup {
             result = result.and_then(|()| invariants::v5(&self.facts, id, at));
         }
-        if let Reason::LeaseLapsed(_) = reason {
+        if let Reason::LeaseLapsed(_) | Reason::CannotSend = reason {
             result = result.and_then(|()| invariants::k1_lapsed(&self.facts, id, at));
         }
         if let Reason::BetterMaster(_, priority) = reason {
@@ -292,7 +292,9 @@ impl Judge<'_> {
         (node.state, node.state_since) = (to, at);
         (node.sent, node.provoked, node.farewells, node.in_part) = (0, 0, 0, false);
         (node.sent_at, node.lesser_since, node.unsure_since_when) = (None, None, false);
-        if to == StateName::Initialize || matches!(reason, Reason::LeaseLapsed(_)) {
+        if to == StateName::Initialize
+            || matches!(reason, Reason::LeaseLapsed(_) | Reason::CannotSend)
+        {
             (node.respected, node.last_positive, node.released_at) = (None, None, None);
         }
         if let Reason::BetterMaster(winner, _) = reason {
@@ -335,7 +337,9 @@ impl Judge<'_> {
                     self.marks.put(Mark::IpTieBreak);
                 }
             }
-            Reason::LeaseLapsed(_) if node.ours == 0 => self.marks.put(Mark::VipMissingOnDel),
+            Reason::LeaseLapsed(_) | Reason::CannotSend if node.ours == 0 => {
+                self.marks.put(Mark::VipMissingOnDel)
+            }
             _ => {}
         }
     }

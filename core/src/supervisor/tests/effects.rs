@@ -9,7 +9,8 @@ use crate::io::{
 use crate::time::{Duration, Instant};
 use crate::vrrp::StateName::{Backup, Initialize, Master};
 use crate::vrrp::{
-    Check, HookFailure, Preempt, RouterConfig, RouterKey, TrackConfig, Version, Vrid, Weight,
+    AdverInterval, Check, HookFailure, Preempt, RouterConfig, RouterKey, TrackConfig, Version,
+    Vrid, Weight,
 };
 
 fn ms(millis: u64) -> Duration {
@@ -57,6 +58,24 @@ fn after_a_retry_that_succeeds_the_grid_is_where_it_was() {
     node.run(ms(2_100));
     let times: Vec<_> = node.sent_since(due).into_iter().map(|(at, _, _)| at).collect();
     assert_eq!(times, [0, 250, 1_000, 2_000].map(|after| due + ms(after)));
+}
+
+#[test]
+fn a_master_that_cannot_send_gives_up_in_the_moment_its_lease_ends() {
+    for centis in [10, 30, 100, 150, 250] {
+        let interval = AdverInterval::from_centis(centis).expect("in range");
+        let version = Version::V3;
+        let mut node = master(RouterConfig { interval, version, ..config(100) });
+        node.run(ms(20_000));
+        node.send_error = Some(SendError::Down);
+        let lease_until = node.router().lease_until();
+        node.run_until(Backup);
+        assert_eq!(node.now, lease_until, "{interval}");
+        let told = |kind: &EventKind| {
+            matches!(kind, EventKind::StateChanged { reason: Reason::CannotSend, .. })
+        };
+        assert_eq!(count(&node, told), 1);
+    }
 }
 
 #[test]

@@ -346,8 +346,8 @@ impl VirtualRouter {
 
     /// Checks the lease before anything else in a turn is read.
     ///
-    /// A MASTER that finds its lease passed has been stopped or starved, and another may be MASTER
-    /// now: it is BACKUP with a fresh timer, sends nothing and puts nothing back.
+    /// A MASTER that finds its lease passed has been stopped or starved, or couldn't send, and another
+    /// may be MASTER now: it is BACKUP with a fresh timer, sends nothing and puts nothing back.
     pub(crate) fn check_lease(&mut self, ctx: &mut Context<'_>) {
         let State::Master(master) = &self.state else {
             return;
@@ -355,7 +355,10 @@ impl VirtualRouter {
         if !self.config.lease || ctx.now < master.lease_until {
             return;
         }
-        let late = ctx.now.since(master.lease_until);
+        let reason = match master.retry_at {
+            Some(_) => Reason::CannotSend,
+            None => Reason::LeaseLapsed(ctx.now.since(master.lease_until)),
+        };
         self.counters.leases_lapsed += 1;
         self.master = None;
         self.master_interval.reset(self.config.interval);
@@ -363,7 +366,7 @@ impl VirtualRouter {
         if mutated!(LapsedReturnsAtOnce) {
             backup.master_down_at = ctx.now;
         }
-        self.leave_master(ctx, State::Backup(backup), Reason::LeaseLapsed(late));
+        self.leave_master(ctx, State::Backup(backup), reason);
     }
 
     /// When the lease passes by our clock; never for a router that holds none.
