@@ -1,10 +1,17 @@
 //! Discovery against scripted and recorded clusters.
 
+mod answers;
 mod dcs_outage;
+mod drawing;
 mod lab;
+mod members;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod paces;
 mod properties;
 mod recordings;
+mod reload;
 mod rules;
 mod script;
+mod silence;
+mod told;

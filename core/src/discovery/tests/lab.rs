@@ -174,6 +174,12 @@ impl<W: World> Lab<W> {
         }
     }
 
+    /// When a host was asked anything since `from`.
+    pub(super) fn asked_since(&self, from: Instant, host: &str) -> Vec<Instant> {
+        let of_host = self.asked.iter().filter(|(_, key, _)| key.address.host.as_str() == host);
+        of_host.map(|(at, ..)| *at).filter(|at| *at >= from).collect()
+    }
+
     /// No endpoint was asked more often than this in any second since `from`.
     pub(super) fn assert_budget(&self, from: Instant, per_second: usize) {
         let mut times: BTreeMap<&EndpointKey, Vec<Instant>> = BTreeMap::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::*;
-use super::lab::{Answer, Lab, World, at, shard};
+use super::lab::{Answer, Lab, World, at, shard, shard_id};
 use crate::time::{Duration, Instant};
 
 pub(super) const NODES: [&str; 3] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
@@ -60,17 +60,27 @@ pub(super) fn replica(index: usize, timeline: u32) -> String {
 
 /// A view in which `leader` holds the key on this timeline; 0 for nobody.
 pub(super) fn view(leader: usize, timeline: u32) -> String {
-    let member = |index: usize| {
+    view_of(&[1, 2, 3], leader, timeline)
+}
+
+/// Likewise, with these members alone.
+pub(super) fn view_of(members: &[usize], leader: usize, timeline: u32) -> String {
+    let member = |index: &usize| {
         let (role, state) =
-            if index == leader { ("leader", "running") } else { ("replica", "streaming") };
+            if *index == leader { ("leader", "running") } else { ("replica", "streaming") };
         format!(
             r#"{{"name": "n{index}", "role": "{role}", "state": "{state}", "timeline": {timeline},
                 "api_url": "http://10.0.0.{index}:8008/patroni", "host": "10.0.0.{index}",
                 "port": 5432}}"#
         )
     };
-    let members: Vec<_> = (1..=3).map(member).collect();
+    let members: Vec<_> = members.iter().map(member).collect();
     format!(r#"{{"members": [{}], "scope": "s"}}"#, members.join(","))
+}
+
+/// An answer with this field, too.
+pub(super) fn with(body: &str, field: &str) -> String {
+    body.replacen('{', &format!("{{{field}, "), 1)
 }
 
 pub(super) fn paused(view: &str) -> String {
@@ -87,6 +97,23 @@ pub(super) fn healthy() -> Script {
         open: true,
     };
     Script((1..=3).map(|index| (format!("10.0.0.{index}"), node(index))).collect())
+}
+
+/// So many healthy clusters, each like [`healthy`] in a network of its own, and their shards.
+pub(super) fn clusters(count: usize) -> (Script, Vec<ShardConfig>) {
+    let mut script = Script::default();
+    let mut shards = Vec::new();
+    for cluster in 0..count {
+        let there = |text: String| text.replace("10.0.0.", &format!("10.0.{cluster}."));
+        for (host, node) in healthy().0 {
+            let (own, view) = (node.own.map(there), node.view.map(there));
+            script.0.insert(there(host), Node { own, view, ..node });
+        }
+        let hosts = NODES.map(|host| there(host.to_owned()));
+        let hosts = hosts.each_ref().map(String::as_str);
+        shards.push(ShardConfig { id: shard_id(&cluster.to_string()), ..shard(&hosts) });
+    }
+    (script, shards)
 }
 
 pub(super) type Rules = Lab<Script>;
@@ -106,6 +133,19 @@ impl Rules {
         self.primary()
     }
 
+    /// Has a node's Patroni fail in this way, whatever it is asked.
+    pub(super) fn fails(&mut self, index: usize, failure: &AskFailure) {
+        let node = self.node(index);
+        (node.own, node.view) = (Err(failure.clone()), Err(failure.clone()));
+    }
+
+    /// The primary as it is judged at this very moment, as a reload does.
+    pub(super) fn judged_at(&mut self, now: Instant) -> &Primary {
+        self.run(now, |_| {});
+        self.discovery.reconfigure(&[shard(&NODES)], now);
+        self.primary()
+    }
+
     pub(super) fn views(&mut self, view: &str) {
         (1..=3).for_each(|index| self.node(index).view = Ok(view.to_owned()));
     }
@@ -114,9 +154,27 @@ impl Rules {
         self.primary().confirmed().and_then(|named| named.name.as_deref())
     }
 
-    pub(super) fn has_event(&self, wanted: impl Fn(&EventKind) -> bool) -> bool {
-        self.events.iter().any(|(_, event)| wanted(&event.kind))
+    /// By which rule one is confirmed.
+    pub(super) fn rule(&self) -> Option<Rule> {
+        self.primary().confirmed().map(|named| named.evidence.rule)
     }
+
+    pub(super) fn has_event(&self, wanted: impl Fn(&EventKind) -> bool) -> bool {
+        self.count_events(wanted) > 0
+    }
+
+    pub(super) fn count_events(&self, wanted: impl Fn(&EventKind) -> bool) -> usize {
+        self.events.iter().filter(|(_, event)| wanted(&event.kind)).count()
+    }
+}
+
+/// The first node's Patroni is silent: its key and its port are all that speaks for it.
+pub(super) fn by_key() -> Rules {
+    let mut lab = started();
+    lab.fails(1, &AskFailure::Refused);
+    lab.pass(5_000);
+    assert_eq!(lab.rule(), Some(Rule::LeaderKey));
+    lab
 }
 
 /// The healthy lab, with its first node confirmed.
