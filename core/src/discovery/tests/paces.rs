@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::cluster::get;
+use super::super::cluster::{Cluster, get};
 use super::super::slots::Speed;
 use super::super::*;
 use super::lab::{Lab, at, shard, shard_id};
@@ -12,7 +12,7 @@ use crate::time::{Duration, Instant};
 const HASTE_FOR: Duration = Duration::from_secs(60);
 const A_MOMENT: Duration = Duration::from_nanos(1);
 
-fn first_cluster(lab: &Rules) -> &cluster::Cluster {
+fn first_cluster(lab: &Rules) -> &Cluster {
     lab.discovery.cluster(0).expect("a cluster")
 }
 

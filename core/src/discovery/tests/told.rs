@@ -1,8 +1,9 @@
 //! What people and routers are told: each fact once, and in words.
 
 use super::super::coupling::{Look, Track};
+use super::super::probe::Probing;
 use super::super::*;
-use super::lab::{Lab, at, shard, shard_id};
+use super::lab::{Lab, at, server, shard, shard_id};
 use super::script::{NODES, healthy, lab, own, primary, replica, started};
 use crate::time::Duration;
 
@@ -99,9 +100,9 @@ fn an_open_port_of_one_that_is_not_named_is_no_primary_in_reach() {
 
 #[test]
 fn a_port_is_tried_every_half_second_and_once_at_a_time() {
-    let mut probing = super::super::probe::Probing::default();
-    probing.aim(at(0), Some(&super::lab::server(NODES[0]).address));
-    let mut begins = |probing: &mut super::super::probe::Probing, millis, serial| {
+    let mut probing = Probing::default();
+    probing.aim(at(0), Some(&server(NODES[0]).address));
+    let begins = |probing: &mut Probing, millis, serial| {
         probing.handle_timeout(at(millis), serial).map(|(_, deadline)| deadline)
     };
     let deadline = Some(at(0) + Duration::from_secs(1));
