@@ -32,7 +32,8 @@ pub(crate) fn link(message: &LinkMessage) -> Option<Link> {
     let mut state = State::Unknown;
     for attribute in &message.attributes {
         match attribute {
-            LinkAttribute::IfName(text) => name = Some(text.as_str().into()),
+            // It ends at the first zero, whatever the parser makes of what follows.
+            LinkAttribute::IfName(text) => name = text.split('\0').next().map(Into::into),
             LinkAttribute::Address(bytes) => {
                 mac = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(MacAddress);
             }
