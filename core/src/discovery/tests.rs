@@ -1,8 +1,11 @@
 //! Discovery against scripted and recorded clusters.
 
 mod answers;
+mod asking;
+mod claiming;
 mod dcs_outage;
 mod drawing;
+mod key_lost;
 mod lab;
 mod members;
 #[cfg(feature = "mutants")]

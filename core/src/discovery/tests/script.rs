@@ -146,6 +146,30 @@ impl Rules {
         self.primary()
     }
 
+    /// Runs until something holds; after how long.
+    pub(super) fn wait(&mut self, millis: u64, wanted: impl Fn(&Self) -> bool) -> Duration {
+        let from = self.now;
+        while !wanted(self) {
+            assert!(self.now < from + Duration::from_millis(millis), "{}", self.primary());
+            self.pass(5);
+        }
+        self.now.since(from)
+    }
+
+    /// What a node was asked, from the `from`th of all requests on.
+    pub(super) fn asked_of(&self, index: usize, from: usize) -> Vec<(Instant, AskPath)> {
+        let host = format!("10.0.0.{index}");
+        let asked = self.asked[from..].iter();
+        let asked = asked.filter(|(_, key, _)| key.address.host.as_str() == host);
+        asked.map(|(at, _, path)| (*at, *path)).collect()
+    }
+
+    /// When anybody was asked for `/cluster`, likewise.
+    pub(super) fn views_asked(&self, from: usize) -> Vec<Instant> {
+        let asked = self.asked[from..].iter().filter(|(_, _, path)| *path == AskPath::Cluster);
+        asked.map(|(at, ..)| *at).collect()
+    }
+
     pub(super) fn views(&mut self, view: &str) {
         (1..=3).for_each(|index| self.node(index).view = Ok(view.to_owned()));
     }
@@ -175,6 +199,22 @@ pub(super) fn by_key() -> Rules {
     lab.pass(5_000);
     assert_eq!(lab.rule(), Some(Rule::LeaderKey));
     lab
+}
+
+/// A healthy cluster of the first two nodes alone.
+pub(super) fn pair() -> Rules {
+    let mut script = healthy();
+    script.0.remove(NODES[2]);
+    script.0.values_mut().for_each(|node| node.view = Ok(view_of(&[1, 2], 1, 5)));
+    let mut lab = Lab::new(script, &[shard(&NODES[..2])], at(0));
+    lab.pass(6_000);
+    assert_eq!(lab.confirmed(), Some("n1"));
+    lab
+}
+
+/// Milliseconds between each and the next.
+pub(super) fn gaps(times: &[Instant]) -> Vec<u128> {
+    times.windows(2).map(|two| two[1].since(two[0]).as_millis()).collect()
 }
 
 /// The healthy lab, with its first node confirmed.
