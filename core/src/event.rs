@@ -178,7 +178,9 @@ impl Event {
             EventKind::VipReleased(_)
             | EventKind::HookStarted(_)
             | EventKind::HookEnded(_, Ok(())) => Level::Debug,
-            EventKind::StateChanged { reason: Reason::LeaseLapsed(_), .. } => Level::Warn,
+            EventKind::StateChanged {
+                reason: Reason::LeaseLapsed(_) | Reason::CannotSend, ..
+            } => Level::Warn,
             EventKind::StateChanged { .. }
             | EventKind::Waiting(_)
             | EventKind::VipAcquired(_)

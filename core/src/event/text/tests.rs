@@ -56,6 +56,11 @@ fn changes_of_state_and_discarded_packets_have_their_words() {
             Warn,
             "MASTER -> BACKUP: this process was stopped or starved: the lease passed 1250 ms ago",
         ),
+        (
+            changed(StateName::Master, StateName::Backup, Reason::CannotSend),
+            Warn,
+            "MASTER -> BACKUP: no advert could be sent before the lease passed",
+        ),
         (Kind::Waiting(Blocker::Group), Info, "waiting: another router of its group is blocked"),
         (
             Kind::Discarded { error, source, untold: 0 },
