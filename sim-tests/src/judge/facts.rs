@@ -372,6 +372,11 @@ pub(super) fn recovery(kind: &FaultKind) -> Option<Duration> {
     }
 }
 
+/// Whether a MASTER gave up because its own lease had passed.
+pub(super) fn is_lapse(reason: &Reason) -> bool {
+    matches!(reason, Reason::LeaseLapsed(_) | Reason::CannotSend)
+}
+
 /// The reasons that say "nobody is MASTER".
 #[must_use]
 pub(super) fn is_takeover(reason: &Reason) -> bool {

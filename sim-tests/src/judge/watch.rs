@@ -16,7 +16,7 @@ use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
 
 use super::Judge;
-use super::facts::{Crash, is_takeover};
+use super::facts::{Crash, is_lapse, is_takeover};
 use crate::fault::FaultKind;
 use crate::invariants::{self, Bounded, FAREWELL_DELAY_MAX};
 use crate::observe::{End, Observation};
@@ -278,7 +278,7 @@ impl Judge<'_> {
         if is_takeover(reason) && from == StateName::Backup {
             result = result.and_then(|()| invariants::v5(&self.facts, id, at));
         }
-        if let Reason::LeaseLapsed(_) | Reason::CannotSend = reason {
+        if is_lapse(reason) {
             result = result.and_then(|()| invariants::k1_lapsed(&self.facts, id, at));
         }
         if let Reason::BetterMaster(_, priority) = reason {
@@ -292,9 +292,7 @@ impl Judge<'_> {
         (node.state, node.state_since) = (to, at);
         (node.sent, node.provoked, node.farewells, node.in_part) = (0, 0, 0, false);
         (node.sent_at, node.lesser_since, node.unsure_since_when) = (None, None, false);
-        if to == StateName::Initialize
-            || matches!(reason, Reason::LeaseLapsed(_) | Reason::CannotSend)
-        {
+        if to == StateName::Initialize || is_lapse(reason) {
             (node.respected, node.last_positive, node.released_at) = (None, None, None);
         }
         if let Reason::BetterMaster(winner, _) = reason {
@@ -337,9 +335,7 @@ impl Judge<'_> {
                     self.marks.put(Mark::IpTieBreak);
                 }
             }
-            Reason::LeaseLapsed(_) | Reason::CannotSend if node.ours == 0 => {
-                self.marks.put(Mark::VipMissingOnDel)
-            }
+            reason if is_lapse(reason) && node.ours == 0 => self.marks.put(Mark::VipMissingOnDel),
             _ => {}
         }
     }

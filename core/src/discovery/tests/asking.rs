@@ -3,12 +3,10 @@
 use super::super::*;
 use super::lab::{at, shard};
 use super::script::{
-    NODES, Rules, Script, gaps, healthy, lab, own, pair, primary, replica, started, view, with,
+    FAILSAFE, NODES, Rules, Script, UNLOCKED, by_key, gaps, healthy, lab, own, pair, primary,
+    replica, started, view, with,
 };
 use crate::time::{Duration, Instant};
-
-const UNLOCKED: &str = r#""cluster_unlocked": true"#;
-const FAILSAFE: &str = r#""failsafe_mode_is_active": true"#;
 
 #[test]
 fn a_request_that_nobody_answers_is_given_up_at_its_deadline() {
@@ -91,22 +89,16 @@ fn fields_of_a_wrong_type_are_told_of_once_for_each_node() {
         let odd = lab.discovery.endpoints().nth(1).expect("the second").1.odd_fields;
         assert_eq!(odd, 1, "told at the first");
         lab.pass(40_000);
-        let told = lab.events.iter().filter(|(_, e)| matches!(e.kind, EventKind::OddAnswer(_)));
-        assert_eq!(told.count(), 1);
+        assert_eq!(lab.count_events(|kind| matches!(kind, EventKind::OddAnswer(_))), 1);
         assert!(lab.discovery.endpoints().nth(1).expect("the second").1.odd_fields > 2);
     }
 }
 
 #[test]
 fn a_survivor_that_sees_no_leader_makes_the_key_prove_nothing_for_a_while() {
-    let mut lab = started();
-    lab.fails(1, &AskFailure::Refused);
-    lab.pass(5_000);
-    let by_key = |lab: &Rules| {
-        lab.primary().confirmed().is_some_and(|named| named.evidence.rule == Rule::LeaderKey)
-    };
+    let mut lab = by_key();
     let end = lab.now + Duration::from_secs(10);
-    lab.run(end, |lab| assert!(by_key(lab)));
+    lab.run(end, |lab| assert_eq!(lab.rule(), Some(Rule::LeaderKey)));
     lab.node(2).own = Ok(with(&replica(2, 5), UNLOCKED));
     lab.wait(3_000, |lab| matches!(lab.primary(), Primary::Kept(_, KeptWhy::OwnSilent)));
 }
@@ -115,10 +107,7 @@ fn a_survivor_that_sees_no_leader_makes_the_key_prove_nothing_for_a_while() {
 fn views_are_asked_of_the_replicas_in_turn_and_of_one_alone_while_the_other_is_down() {
     let mut lab = started();
     let views = |lab: &Rules, from: usize| {
-        [1, 2, 3].map(|index| {
-            let asked = lab.asked_of(index, from);
-            asked.iter().filter(|(_, path)| *path == AskPath::Cluster).count()
-        })
+        [1, 2, 3].map(|index| lab.asked_for(AskPath::Cluster, index, from).len())
     };
     let from = lab.asked.len();
     lab.pass(60_000);
@@ -173,10 +162,7 @@ fn in_a_pair_the_key_confirms_a_silent_primary_without_a_break() {
     lab.fails(1, &AskFailure::Refused);
     lab.pass(5_000);
     let end = lab.now + Duration::from_secs(20);
-    lab.run(end, |lab| {
-        let named = lab.primary().confirmed().expect("by the key");
-        assert_eq!(named.evidence.rule, Rule::LeaderKey);
-    });
+    lab.run(end, |lab| assert_eq!(lab.rule(), Some(Rule::LeaderKey)));
 }
 
 #[test]
@@ -218,11 +204,9 @@ fn in_haste_one_that_is_cut_off_does_not_keep_the_others_from_being_asked() {
     lab.pass(3_000);
     let from = lab.asked.len();
     lab.pass(30_000);
-    let asked = lab.asked_of(3, from);
-    let views = asked.iter().filter(|(_, path)| *path == AskPath::Cluster);
-    let gaps = gaps(&views.map(|(at, _)| *at).collect::<Vec<_>>());
+    let gaps = gaps(&lab.asked_for(AskPath::Cluster, 3, from));
     assert!(gaps.len() > 50 && gaps.iter().all(|gap| *gap <= 1_500), "{gaps:?}");
-    assert!(lab.asked_of(2, from).iter().any(|(_, path)| *path == AskPath::Cluster));
+    assert!(!lab.asked_for(AskPath::Cluster, 2, from).is_empty());
 }
 
 #[test]

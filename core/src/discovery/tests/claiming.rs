@@ -3,9 +3,7 @@
 use super::super::slots::HASTE_EVERY;
 use super::super::*;
 use super::lab::{Lab, at, shard};
-use super::script::{
-    NODES, Rules, healthy, lab, own, paused, primary, replica, started, view, with,
-};
+use super::script::{NODES, Rules, healthy, lab, own, paused, primary, replica, started, view};
 use crate::time::Duration;
 
 /// Another than the first has claimed a higher timeline, 9; the first claims to be primary on 5.
@@ -152,8 +150,7 @@ fn has_changed_system(lab: &Rules) -> bool {
 
 /// How often a node was asked about itself.
 fn words(lab: &Rules, index: usize, from: usize) -> usize {
-    let asked = lab.asked_of(index, from);
-    asked.iter().filter(|(_, path)| *path != AskPath::Cluster).count()
+    lab.asked_of(index, from).len() - lab.asked_for(AskPath::Cluster, index, from).len()
 }
 
 #[test]
@@ -165,7 +162,7 @@ fn another_database_is_not_believed_without_the_key_in_its_own_view() {
     let from = lab.asked.len();
     let end = lab.now + Duration::from_secs(30);
     lab.run(end, |lab| assert_ne!(lab.confirmed(), Some("n3")));
-    let views = lab.asked_of(3, from).len() - words(&lab, 3, from);
+    let views = lab.asked_for(AskPath::Cluster, 3, from).len();
     assert!(words(&lab, 3, from) > 2 && views > 2, "it was heard");
     assert!(!has_changed_system(&lab));
 }
@@ -246,7 +243,7 @@ fn at_the_start_in_pause_a_primary_needs_no_key() {
     let mut script = healthy();
     script.0.values_mut().for_each(|node| {
         node.view = Ok(paused(&view(0, 5)));
-        node.own = node.own.clone().map(|own| with(&own, r#""pause": true"#));
+        node.own = node.own.clone().map(|own| paused(&own));
     });
     let mut lab = lab(script);
     let end = lab.now + Duration::from_secs(10);

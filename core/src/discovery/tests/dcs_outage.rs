@@ -1,7 +1,7 @@
 //! The DCS is gone, and no failsafe mode keeps the primary.
 
 use super::super::*;
-use super::script::{NODES, Rules, healthy, lab, own, started};
+use super::script::{Rules, healthy, lab, own, started};
 use crate::time::{Duration, Instant};
 
 /// A DCS that has been gone for long enough that a `/cluster` has hung.
@@ -11,11 +11,6 @@ fn without_dcs() -> Rules {
     lab.pass(15_000);
     assert_eq!(lab.confirmed(), Some("n1"));
     lab
-}
-
-fn asked_of_primary(lab: &Rules, from: usize, path: AskPath) -> usize {
-    let asked = lab.asked[from..].iter();
-    asked.filter(|(_, key, of)| key.address.host.as_str() == NODES[0] && *of == path).count()
 }
 
 #[test]
@@ -43,8 +38,8 @@ fn who_has_no_health_to_tell_is_asked_for_it_once_a_minute_and_keeps_its_role() 
         let told = lab.events.len();
         let end: Instant = lab.now + Duration::from_secs(60);
         lab.run(end, |lab| assert_eq!(lab.confirmed(), Some("n1")));
-        assert_eq!(asked_of_primary(&lab, 0, AskPath::Health), 2);
-        assert!(asked_of_primary(&lab, 0, AskPath::Patroni) > 100);
+        assert_eq!(lab.asked_for(AskPath::Health, 1, 0).len(), 2);
+        assert!(lab.asked_for(AskPath::Patroni, 1, 0).len() > 100);
         let failed =
             |event: &&(Instant, Event)| matches!(event.1.kind, EventKind::EndpointFailed(_));
         assert_eq!(lab.events[told..].iter().filter(failed).count(), 0);
@@ -61,7 +56,7 @@ fn who_has_health_to_tell_again_is_asked_for_it_within_a_minute() {
     lab.pass(60_000);
     let from = lab.asked.len();
     lab.pass(10_000);
-    assert!(asked_of_primary(&lab, from, AskPath::Health) >= 19);
+    assert!(lab.asked_for(AskPath::Health, 1, from).len() >= 19);
 }
 
 #[test]
@@ -69,10 +64,8 @@ fn health_is_asked_of_the_named_primary_alone() {
     let mut lab = started();
     let from = lab.asked.len();
     lab.pass(10_000);
-    assert!(asked_of_primary(&lab, from, AskPath::Health) >= 19);
-    assert_eq!(asked_of_primary(&lab, from, AskPath::Patroni), 0);
-    let of_others = lab.asked[from..]
-        .iter()
-        .filter(|(_, key, path)| key.address.host.as_str() != NODES[0] && *path == AskPath::Health);
-    assert_eq!(of_others.count(), 0);
+    assert!(lab.asked_for(AskPath::Health, 1, from).len() >= 19);
+    assert_eq!(lab.asked_for(AskPath::Patroni, 1, from).len(), 0);
+    let of_others = [2, 3].map(|index| lab.asked_for(AskPath::Health, index, from).len());
+    assert_eq!(of_others, [0, 0]);
 }

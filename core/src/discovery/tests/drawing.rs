@@ -2,7 +2,9 @@
 
 use super::super::*;
 use super::lab::{Lab, at, server, shard};
-use super::script::{NODES, Rules, healthy, lab, own, primary, replica, started, view, with};
+use super::script::{
+    FAILSAFE, NODES, Rules, healthy, lab, own, primary, replica, started, view, with,
+};
 
 /// What the second node is, once all is settled.
 fn second(lab: &mut Rules) -> Replica {
@@ -97,12 +99,11 @@ fn a_member_that_cannot_be_asked_is_listed_and_not_read_from() {
 
 #[test]
 fn failsafe_is_what_the_primary_says_of_itself() {
-    let failsafe = r#""failsafe_mode_is_active": true"#;
     for (by, expected) in [(1, true), (2, false), (3, false)] {
         let mut lab = started();
         assert!(!lab.topology().failsafe);
         let own = if by == 1 { primary(1, 5) } else { replica(by, 5) };
-        lab.node(by).own = Ok(with(&own, failsafe));
+        lab.node(by).own = Ok(with(&own, FAILSAFE));
         lab.pass(2_000);
         assert_eq!((lab.topology().failsafe, lab.confirmed()), (expected, Some("n1")), "{by}");
     }

@@ -1,7 +1,7 @@
 //! A primary that goes on though a `/cluster` doesn't give it the key any more.
 
 use super::super::*;
-use super::script::{Rules, healthy, lab, paused, primary, started, view, with};
+use super::script::{FAILSAFE, Rules, healthy, lab, paused, primary, started, view, with};
 use crate::time::Duration;
 
 /// The views say so, and it is seen; the primary goes on with that it is one.
@@ -57,11 +57,11 @@ fn who_said_that_the_key_is_lost_must_take_it_back() {
 #[test]
 fn a_failsafe_mode_or_a_pause_excuses_that_the_key_is_gone_but_not_that_it_is_anothers() {
     let failsafe = |lab: &mut Rules, _: &str| {
-        lab.node(1).own = Ok(with(&primary(1, 5), r#""failsafe_mode_is_active": true"#));
+        lab.node(1).own = Ok(with(&primary(1, 5), FAILSAFE));
     };
     let pause = |lab: &mut Rules, views: &str| {
         lab.views(&paused(views));
-        lab.node(1).own = Ok(with(&primary(1, 5), r#""pause": true"#));
+        lab.node(1).own = Ok(paused(&primary(1, 5)));
     };
     let excuses: [fn(&mut Rules, &str); 2] = [failsafe, pause];
     for (index, excuse) in excuses.iter().enumerate() {

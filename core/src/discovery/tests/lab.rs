@@ -174,10 +174,11 @@ impl<W: World> Lab<W> {
         }
     }
 
-    /// When a host was asked anything since `from`.
-    pub(super) fn asked_since(&self, from: Instant, host: &str) -> Vec<Instant> {
-        let of_host = self.asked.iter().filter(|(_, key, _)| key.address.host.as_str() == host);
-        of_host.map(|(at, ..)| *at).filter(|at| *at >= from).collect()
+    /// What a host was asked, from the `from`th of all requests on.
+    pub(super) fn asked_of_host(&self, host: &str, from: usize) -> Vec<(Instant, AskPath)> {
+        let asked = self.asked[from..].iter();
+        let asked = asked.filter(|(_, key, _)| key.address.host.as_str() == host);
+        asked.map(|(at, _, path)| (*at, *path)).collect()
     }
 
     /// No endpoint was asked more often than this in any second since `from`.

@@ -16,9 +16,9 @@ fn learnt() -> Rules {
 
 /// Whether a node is asked within the next two seconds.
 fn is_asked(lab: &mut Rules, index: usize) -> bool {
-    let from = lab.now;
+    let from = lab.asked.len();
     lab.pass(2_000);
-    !lab.asked_since(from, NODES[index - 1]).is_empty()
+    !lab.asked_of(index, from).is_empty()
 }
 
 #[test]

@@ -83,8 +83,11 @@ pub(super) fn with(body: &str, field: &str) -> String {
     body.replacen('{', &format!("{{{field}, "), 1)
 }
 
-pub(super) fn paused(view: &str) -> String {
-    view.replace(r#""scope""#, r#""pause": true, "scope""#)
+pub(super) const UNLOCKED: &str = r#""cluster_unlocked": true"#;
+pub(super) const FAILSAFE: &str = r#""failsafe_mode_is_active": true"#;
+
+pub(super) fn paused(body: &str) -> String {
+    with(body, r#""pause": true"#)
 }
 
 /// Three healthy nodes, the first of which is primary on timeline 5.
@@ -158,10 +161,13 @@ impl Rules {
 
     /// What a node was asked, from the `from`th of all requests on.
     pub(super) fn asked_of(&self, index: usize, from: usize) -> Vec<(Instant, AskPath)> {
-        let host = format!("10.0.0.{index}");
-        let asked = self.asked[from..].iter();
-        let asked = asked.filter(|(_, key, _)| key.address.host.as_str() == host);
-        asked.map(|(at, _, path)| (*at, *path)).collect()
+        self.asked_of_host(&format!("10.0.0.{index}"), from)
+    }
+
+    /// When a node was asked for this, likewise.
+    pub(super) fn asked_for(&self, path: AskPath, index: usize, from: usize) -> Vec<Instant> {
+        let asked = self.asked_of(index, from).into_iter();
+        asked.filter(|(_, of)| *of == path).map(|(at, _)| at).collect()
     }
 
     /// When anybody was asked for `/cluster`, likewise.
@@ -188,7 +194,13 @@ impl Rules {
     }
 
     pub(super) fn count_events(&self, wanted: impl Fn(&EventKind) -> bool) -> usize {
-        self.events.iter().filter(|(_, event)| wanted(&event.kind)).count()
+        self.told(wanted).len()
+    }
+
+    /// In which words these were told.
+    pub(super) fn told(&self, wanted: impl Fn(&EventKind) -> bool) -> Vec<String> {
+        let events = self.events.iter().filter(|(_, event)| wanted(&event.kind));
+        events.map(|(_, event)| event.to_string()).collect()
     }
 }
 

@@ -2,19 +2,10 @@
 
 use super::super::*;
 use super::lab::{Lab, at, shard};
-use super::script::{NODES, Rules, by_key, healthy, lab, primary, replica, started, view, with};
-use crate::time::{Duration, Instant};
+use super::script::{NODES, UNLOCKED, by_key, healthy, lab, primary, replica, started, view, with};
+use crate::time::Duration;
 
 const A_MOMENT: Duration = Duration::from_nanos(1);
-
-/// When a node was last asked for `/cluster`.
-fn view_asked(lab: &Rules, host: &str) -> Instant {
-    let mut asked = lab.asked.iter().rev();
-    let is_view = |(_, key, path): &&(Instant, EndpointKey, AskPath)| {
-        *path == AskPath::Cluster && key.address.host.as_str() == host
-    };
-    asked.find(is_view).expect("it was asked").0
-}
 
 #[test]
 fn the_key_confirms_for_a_fifth_of_a_second_after_it_was_last_seen() {
@@ -33,7 +24,8 @@ fn the_key_confirms_for_a_fifth_of_a_second_after_it_was_last_seen() {
 #[test]
 fn a_replica_that_falls_silent_agrees_with_the_key_for_two_seconds() {
     let mut lab = by_key();
-    let last = view_asked(&lab, NODES[2]) + Duration::from_secs(2);
+    let views = lab.asked_for(AskPath::Cluster, 3, 0);
+    let last = *views.last().expect("it was asked") + Duration::from_secs(2);
     lab.fails(3, &AskFailure::Refused);
     assert!(lab.judged_at(last.before(A_MOMENT)).confirmed().is_some());
     assert!(matches!(lab.judged_at(last), Primary::Kept(_, KeptWhy::OwnSilent)));
@@ -46,7 +38,7 @@ fn a_replica_that_sees_no_leader_takes_from_the_key_what_it_proved() {
     let mut lab = by_key();
     let mut kept = 0;
     for index in 2..=3 {
-        lab.node(index).own = Ok(with(&replica(index, 5), r#""cluster_unlocked": true"#));
+        lab.node(index).own = Ok(with(&replica(index, 5), UNLOCKED));
     }
     let end = lab.now + Duration::from_secs(4);
     lab.run(end, |lab| {

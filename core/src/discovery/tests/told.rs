@@ -32,9 +32,7 @@ fn servers_of_two_databases_are_told_of_once_and_by_name() {
     lab.node(3).own = Ok(replica(3, 5).replace("\"77\"", "\"78\""));
     lab.pass(10_000);
     let is_mixed = |kind: &EventKind| matches!(kind, EventKind::MixedSystems(_));
-    assert_eq!(lab.count_events(is_mixed), 1);
-    let told =
-        lab.events.iter().find(|(_, event)| is_mixed(&event.kind)).expect("told").1.to_string();
+    let [told] = &lab.told(is_mixed)[..] else { panic!("once: {:?}", lab.told(is_mixed)) };
     assert!(told.contains("different databases (system identifiers 77 78)"), "{told}");
 }
 
@@ -52,9 +50,7 @@ fn servers_of_two_patroni_clusters_are_told_of_once_and_those_of_one_never() {
     assert_eq!(lab.topology().scope.as_deref(), Some("s"));
     lab.node(3).own = Ok(scoped(&replica(3, 5), "other"));
     lab.pass(10_000);
-    assert_eq!(lab.count_events(is_mixed), 1);
-    let told =
-        lab.events.iter().find(|(_, event)| is_mixed(&event.kind)).expect("told").1.to_string();
+    let [told] = &lab.told(is_mixed)[..] else { panic!("once: {:?}", lab.told(is_mixed)) };
     assert!(told.ends_with("different Patroni clusters: other s"), "{told}");
 }
 
