@@ -134,10 +134,12 @@ fn claims_are_watched_for_while_master_and_said_when_that_changes() {
     assert_eq!(watched(&node, 0), Vec::<String>::new(), "a BACKUP has nothing to defend");
     node.run(ms(10_000));
     assert_eq!(watched(&node, 0), ["200 201"]);
-    let at = |is_it: fn(&Output) -> bool| node.log.iter().find(|(_, output)| is_it(output));
-    let watched_at = at(|output| matches!(output, Output::WatchClaims(_))).map(|(at, _)| *at);
-    let added_at = at(|output| matches!(output, Output::Address(_))).map(|(at, _)| *at);
-    assert_eq!(watched_at, added_at, "from the first moment on");
+    let first = |is_it: fn(&Output) -> bool| node.log.iter().position(|(_, output)| is_it(output));
+    let watched_from = first(|output| matches!(output, Output::WatchClaims(_)));
+    let acquired_at = first(
+        |output| matches!(output, Output::Event(event) if matches!(event.kind, EventKind::VipAcquired(_))),
+    );
+    assert!(acquired_at.is_some() && watched_from < acquired_at, "before the VIPs are there");
     let position = node.log.len();
     node.hear(&advert(HIGH, 200));
     assert_eq!(watched(&node, position), [""]);
