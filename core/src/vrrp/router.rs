@@ -220,8 +220,10 @@ impl VirtualRouter {
             State::Master(master) if master.owed.is_due() => Instant::ZERO,
             State::Master(master) => {
                 let reclaim_at = if master.reclaim_owed { master.reclaim_at } else { Instant::MAX };
-                let retry_at = master.retry_at.unwrap_or(Instant::MAX);
-                master.advertise_at.min(retry_at).min(reclaim_at).min(self.lease_until())
+                // While adverts go out, the lease outlives the time to the next one.
+                let retry_at =
+                    master.retry_at.map_or(Instant::MAX, |at| at.min(self.lease_until()));
+                master.advertise_at.min(retry_at).min(reclaim_at)
             }
         };
         state
