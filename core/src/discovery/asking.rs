@@ -305,7 +305,7 @@ impl Cluster {
             *other != ix && get(endpoints, *other).is_some_and(|e| e.failure.is_none())
         };
         let others = self.seats.iter().map(|seat| seat.endpoint).filter(answering).count();
-        let replaced = self.incumbent.as_ref().is_none_or(|i| i.disowned.is_some());
+        let replaced = self.incumbent.as_ref().is_none_or(|i| i.disowned().is_some());
         if replaced || self.denial(endpoints).is_some() {
             // Whoever is promoted next says so itself; the key matters less now.
             return endpoint.view_asked + ASK_EVERY <= now
@@ -335,7 +335,7 @@ impl Cluster {
             let mut seats = self.seats.iter().map(|seat| seat.endpoint);
             seats.find(|seat| self.gives_key(endpoints, view, *seat))
         };
-        let incumbent = self.incumbent.as_ref().filter(|i| i.disowned.is_none());
+        let incumbent = self.incumbent.as_ref().filter(|i| i.disowned().is_none());
         incumbent.map(|incumbent| incumbent.endpoint).or_else(by_view)
     }
 

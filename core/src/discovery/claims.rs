@@ -1,7 +1,9 @@
 //! Who says of itself that it is the primary, and who of these is believed.
 
 use super::answer::{SystemIdentifier, Timeline};
-use super::cluster::{Cluster, Disowned, Endpoints, Fence, Incumbent, Regress, Stranger, get};
+use super::cluster::{
+    Cluster, Disowned, Endpoints, Fence, Incumbent, Insistence, Regress, Stranger, get,
+};
 use super::config::Address;
 use super::endpoint::{EndpointIx, View, Word};
 use super::event::{EventKind, RegressWhy};
@@ -263,9 +265,9 @@ impl Cluster {
                 self.incumbent = Some(Incumbent { disowned, ..fresh });
             }
         }
-        self.revalidate(endpoints, claim);
+        self.revalidate(endpoints, now, claim);
         let incumbent = self.incumbent.as_ref()?;
-        if incumbent.disowned.is_some() {
+        if incumbent.disowned().is_some() {
             return None;
         }
         Some(Primary::Confirmed(self.own_word(endpoints, incumbent)?))
@@ -280,18 +282,16 @@ impl Cluster {
         };
         let (by, view) = self.views(endpoints).find(|(_, view)| counts(view))?;
         let to = view.answer.leader().and_then(|leader| leader.name.clone());
-        Some(Disowned { at: view.sent, by, to, insists_since: None })
+        let (since, insistence) = (view.sent, Insistence::Not);
+        Some(Disowned { since, at: since, by, to, insistence })
     }
 
     /// Lets the incumbent's own word count again once the others agree, or it has insisted.
-    fn revalidate(&mut self, endpoints: &Endpoints, claim: &Claim) {
-        let Some(disowned) = self.incumbent.as_ref().and_then(|i| i.disowned.clone()) else {
+    fn revalidate(&mut self, endpoints: &Endpoints, now: Instant, claim: &Claim) {
+        let Some(incumbent) = &self.incumbent else { return };
+        let Some(disowned) = incumbent.disowned.as_ref().filter(|d| claim.sent > d.at) else {
             return;
         };
-        if claim.sent <= disowned.at {
-            return;
-        }
-        let insists_since = disowned.insists_since.unwrap_or(claim.sent);
         let newer = |view: &View| view.sent > disowned.at;
         let later: Vec<&View> =
             self.views(endpoints).map(|(_, view)| view).filter(|view| newer(view)).collect();
@@ -300,19 +300,35 @@ impl Cluster {
             && get(endpoints, disowned.by).is_none_or(|by| by.view.as_ref().is_none_or(newer));
         let report = self.report(endpoints, claim.endpoint);
         let failsafe = report.is_some_and(|report| report.answer.failsafe_active);
-        // One that is cut off gives the key to one on an old timeline.
-        let given_away = later.iter().any(|view| {
-            let leader = view
-                .answer
-                .leader()
-                .filter(|leader| leader.timeline.is_none_or(|timeline| timeline >= claim.timeline));
-            leader.is_some() && !self.gives_key(endpoints, view, claim.endpoint)
-        });
         let excused = disowned.to.is_none() && (failsafe || self.paused);
-        let insisted = !given_away && insists_since + INSIST_FOR <= claim.sent;
+        let given_away = self.views(endpoints).any(|(_, view)| {
+            view.sent >= disowned.since
+                && view.sent + VIEW_COUNTS_FOR > now
+                && self.gives_away(endpoints, view, incumbent)
+        });
+        let insistence = match disowned.insistence {
+            Insistence::Not => Insistence::Since(claim.sent),
+            Insistence::Since(since) if !given_away && since + INSIST_FOR <= claim.sent => {
+                Insistence::Believed
+            }
+            insistence @ (Insistence::Since(_) | Insistence::Believed) => insistence,
+        };
+        let disowned = (!given_back && !excused).then(|| disowned.clone());
         if let Some(incumbent) = &mut self.incumbent {
-            let disowned = Disowned { insists_since: Some(insists_since), ..disowned };
-            incumbent.disowned = (!given_back && !excused && !insisted).then_some(disowned);
+            incumbent.disowned = disowned.map(|disowned| Disowned { insistence, ..disowned });
         }
+    }
+
+    /// Whether a view gives the key to another, on no older timeline: one that is cut off gives it
+    /// to one on an old timeline.
+    pub(super) fn gives_away(
+        &self,
+        endpoints: &Endpoints,
+        view: &View,
+        incumbent: &Incumbent,
+    ) -> bool {
+        let no_older = |timeline: Timeline| timeline >= incumbent.timeline;
+        let leader = view.answer.leader().filter(|leader| leader.timeline.is_none_or(no_older));
+        leader.is_some() && !self.gives_key(endpoints, view, incumbent.endpoint)
     }
 }

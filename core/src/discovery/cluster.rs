@@ -41,17 +41,35 @@ pub(super) struct Incumbent {
     pub(super) disowned: Option<Disowned>,
 }
 
+impl Incumbent {
+    /// What speaks against its own word, if that doesn't count now.
+    pub(super) fn disowned(&self) -> Option<&Disowned> {
+        let counts = |disowned: &&Disowned| disowned.insistence != Insistence::Believed;
+        self.disowned.as_ref().filter(counts)
+    }
+}
+
 /// A `/cluster` didn't give the incumbent the key any more.
 #[derive(Clone, Debug)]
 pub(super) struct Disowned {
-    /// When that was asked for.
+    /// When the first such was asked for.
+    pub(super) since: Instant,
+    /// When the last was.
     pub(super) at: Instant,
     /// Who said so.
     pub(super) by: EndpointIx,
     /// Whose the key is instead.
     pub(super) to: Option<Arc<str>>,
-    /// Since when the incumbent has insisted on its claim.
-    pub(super) insists_since: Option<Instant>,
+    pub(super) insistence: Insistence,
+}
+
+/// Whether one that has lost the key goes on saying that it is primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Insistence {
+    Not,
+    Since(Instant),
+    /// For so long that it is believed, until somebody else is given the key.
+    Believed,
 }
 
 /// A claim below the fence that everybody agrees with, but for a holder that is silent.

@@ -1,7 +1,9 @@
 //! Who is named while the one that was named is silent, and why.
 
 use super::answer::Member;
-use super::cluster::{Cluster, Disowned, Endpoints, Hearsay, Incumbent, KeyStreak, get};
+use super::cluster::{
+    Cluster, Disowned, Endpoints, Hearsay, Incumbent, Insistence, KeyStreak, get,
+};
 use super::endpoint::EndpointIx;
 use super::event::EventKind;
 use super::probe::Port;
@@ -38,7 +40,7 @@ impl Cluster {
         if self.denial(endpoints).is_some()
             && let Some(disowned) = self.incumbent.as_mut().and_then(|i| i.disowned.as_mut())
         {
-            disowned.insists_since = None;
+            disowned.insistence = Insistence::Not;
         }
         match self.judge_claims(endpoints, now, events) {
             Some(primary) => primary,
@@ -94,7 +96,7 @@ impl Cluster {
         if let Some((role, state)) = denial {
             return Primary::None(NoneWhy::GaveUp(role, state));
         }
-        match &incumbent.disowned {
+        match incumbent.disowned() {
             Some(Disowned { to: Some(to), .. }) => {
                 return Primary::None(NoneWhy::KeyMoved(to.clone()));
             }
@@ -245,9 +247,15 @@ impl Cluster {
         }
         let to = leader.map(|leader| leader.name.clone().unwrap_or_else(|| "another".into()));
         let at = view.sent;
+        let given_away = self.gives_away(endpoints, view, incumbent);
         if let Some(incumbent) = &mut self.incumbent {
-            let insists_since = incumbent.disowned.as_ref().and_then(|d| d.insists_since);
-            incumbent.disowned = Some(Disowned { at, by: from, to, insists_since });
+            let known = incumbent.disowned.as_ref();
+            let since = known.map_or(at, |disowned| disowned.since);
+            let insistence = match known {
+                Some(disowned) if !given_away => disowned.insistence,
+                Some(_) | None => Insistence::Not,
+            };
+            incumbent.disowned = Some(Disowned { since, at, by: from, to, insistence });
         }
     }
 

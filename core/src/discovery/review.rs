@@ -283,7 +283,7 @@ impl Cluster {
         let incumbent = self
             .incumbent
             .as_ref()
-            .filter(|incumbent| incumbent.disowned.is_none() && self.denial(endpoints).is_none());
+            .filter(|incumbent| incumbent.disowned().is_none() && self.denial(endpoints).is_none());
         let silent = |ix| get(endpoints, ix).is_none_or(|e: &Endpoint| e.failure.is_some());
         let wanted = match primary {
             Primary::Confirmed(named) => {

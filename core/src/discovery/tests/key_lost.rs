@@ -1,7 +1,7 @@
 //! A primary that goes on though a `/cluster` doesn't give it the key any more.
 
 use super::super::*;
-use super::script::{FAILSAFE, Rules, healthy, lab, paused, primary, started, view, with};
+use super::script::{FAILSAFE, Rules, healthy, lab, paused, primary, replica, started, view, with};
 use crate::time::Duration;
 
 /// The views say so, and it is seen; the primary goes on with that it is one.
@@ -24,15 +24,50 @@ fn back_after(lab: &mut Rules) -> Option<u128> {
 }
 
 #[test]
-fn one_that_insists_is_believed_after_five_seconds() {
+fn one_that_insists_is_believed_after_five_seconds_and_then_for_good() {
     let cut_off = view(2, 4);
     for (why, views) in [
         ("nobody has the key", view(0, 5)),
         ("by one that is cut off it is another's, on an old timeline", cut_off),
     ] {
-        let back = back_after(&mut lost(&views));
+        let mut lab = lost(&views);
+        let back = back_after(&mut lab);
         assert!(back.is_some_and(|millis| (4_800..6_500).contains(&millis)), "{why}: {back:?}");
+        let end = lab.now + Duration::from_secs(60);
+        lab.run(end, |lab| assert_eq!(lab.confirmed(), Some("n1"), "{why}: {}", lab.primary()));
     }
+}
+
+#[test]
+fn one_that_insists_is_not_believed_while_the_key_is_anothers() {
+    let mut lab = lost(&view(2, 5));
+    let end = lab.now + Duration::from_secs(60);
+    lab.run(end, |lab| assert!(lab.primary().named().is_none(), "{}", lab.primary()));
+    // One of them is cut off, and knows of no key; what the other says counts nonetheless.
+    lab.node(2).view = Ok(view(0, 5));
+    let end = lab.now + Duration::from_secs(60);
+    lab.run(end, |lab| assert!(lab.primary().named().is_none(), "{}", lab.primary()));
+}
+
+#[test]
+fn one_that_was_believed_is_not_any_more_once_the_key_is_anothers() {
+    let mut lab = lost(&view(0, 5));
+    assert!(back_after(&mut lab).is_some());
+    lab.views(&view(2, 5));
+    lab.wait(11_000, |lab| matches!(lab.primary(), Primary::None(NoneWhy::KeyMoved(_))));
+    let end = lab.now + Duration::from_secs(10);
+    lab.run(end, |lab| assert!(lab.primary().named().is_none(), "{}", lab.primary()));
+}
+
+#[test]
+fn one_that_gave_up_must_insist_again() {
+    let mut lab = lost(&view(0, 5));
+    assert!(back_after(&mut lab).is_some());
+    lab.node(1).own = Ok(replica(1, 5));
+    lab.wait(2_000, |lab| lab.primary().named().is_none());
+    lab.node(1).own = Ok(primary(1, 5));
+    let back = back_after(&mut lab);
+    assert!(back.is_some_and(|millis| (4_800..6_500).contains(&millis)), "{back:?}");
 }
 
 #[test]
