@@ -33,8 +33,11 @@ pub(crate) fn link(message: &LinkMessage) -> Option<Link> {
     for attribute in &message.attributes {
         match attribute {
             // It ends at the first zero, whatever the parser makes of what follows.
-            LinkAttribute::IfName(text) => name = text.split('\0').next().map(Into::into),
-            LinkAttribute::Address(bytes) => {
+            LinkAttribute::IfName(text) => {
+                let text = text.split('\0').next().filter(|text| !text.is_empty());
+                name = text.map(Into::into).or(name);
+            }
+            LinkAttribute::Address(bytes) if !bytes.is_empty() => {
                 mac = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(MacAddress);
             }
             LinkAttribute::OperState(value) => state = *value,

@@ -119,7 +119,7 @@ fn link(kind: u16, body: &[u8]) -> Option<Naive> {
     for (kind, value) in attributes(&body[16..]) {
         match kind {
             1 => mac = value.try_into().ok(),
-            3 => name = Some(value.split(|byte| *byte == 0).next().unwrap_or_default()),
+            3 if value[0] != 0 => name = value.split(|byte| *byte == 0).next(),
             16 => state = value[0],
             _ => {}
         }
