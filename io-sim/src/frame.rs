@@ -1,6 +1,7 @@
 //! Packets on the wire: an IP header and a VRRP advert, byte for byte.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
 
 use openproxy_core::io::{Datagram, SendAdvert};
 use openproxy_core::vrrp::{AdvertBuffer, MULTICAST_V4, MULTICAST_V6, PROTOCOL, TTL};
@@ -27,11 +28,10 @@ pub enum Truth {
     Stranger,
 }
 
-/// A packet with its IP header.
-#[derive(Clone, Copy)]
+/// A packet with its IP header. It is copied for each receiver, its bytes aren't.
+#[derive(Clone)]
 pub struct Frame {
-    bytes: [u8; FRAME_LEN_MAX],
-    len: u8,
+    bytes: Rc<[u8]>,
     /// What was done to it.
     pub truth: Truth,
 }
@@ -75,25 +75,23 @@ impl Frame {
             }
         };
         bytes[header..header + payload.len()].copy_from_slice(payload);
-        let len = u8::try_from(header + payload.len()).expect("a short packet");
-        let mut frame = Self { bytes, len, truth: Truth::Whole };
-        frame.seal();
-        frame
+        let bytes = &mut bytes[..header + payload.len()];
+        seal(bytes);
+        Self { bytes: Rc::from(&*bytes), truth: Truth::Whole }
     }
 
     /// A packet as it came from elsewhere; `None` if it is too long or too short to be one.
     #[must_use]
     pub fn from_bytes(bytes: &[u8], truth: Truth) -> Option<Self> {
-        let mut frame =
-            Self { bytes: [0; FRAME_LEN_MAX], len: u8::try_from(bytes.len()).ok()?, truth };
-        frame.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        (bytes.len() >= frame.header_len()).then_some(frame)
+        let header_len = if is_v4(bytes) { IPV4_HEADER_LEN } else { IPV6_HEADER_LEN };
+        let fits = (header_len..=FRAME_LEN_MAX).contains(&bytes.len());
+        fits.then(|| Self { bytes: bytes.into(), truth })
     }
 
     /// The packet.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+        &self.bytes
     }
 
     /// What follows the IP header.
@@ -117,13 +115,12 @@ impl Frame {
     /// Whether a kernel hands it on: its header is sound, and it is for a group or an address of ours.
     #[must_use]
     pub fn is_handed_on(&self, is_own: impl Fn(IpAddr) -> bool) -> bool {
-        let destination = self.destination();
-        let to_us = match destination {
-            IpAddr::V4(group) if group == MULTICAST_V4 => true,
-            IpAddr::V6(group) if group == MULTICAST_V6 => true,
-            IpAddr::V4(_) | IpAddr::V6(_) => is_own(destination),
-        };
-        to_us && self.header_is_sound()
+        self.header_is_sound()
+            && match self.destination() {
+                IpAddr::V4(group) if group == MULTICAST_V4 => true,
+                IpAddr::V6(group) if group == MULTICAST_V6 => true,
+                other => is_own(other),
+            }
     }
 
     /// The packet in the shape in which a raw socket of its family hands it out.
@@ -143,9 +140,9 @@ impl Frame {
     /// Flips one bit, anywhere.
     #[must_use]
     pub fn corrupted(mut self, chosen: u64) -> Self {
-        let bit = chosen % (u64::from(self.len) * 8);
+        let bit = chosen % (self.bytes.len() as u64 * 8);
         let (byte, bit) = (usize::try_from(bit / 8).unwrap_or(0), bit % 8);
-        self.bytes[byte] ^= 1 << bit;
+        Rc::make_mut(&mut self.bytes)[byte] ^= 1 << bit;
         // Nothing guards the traffic class and flow label of IPv6, and nobody reads them.
         let unread = !self.is_v4() && (byte == 0 && bit < 4 || (1..4).contains(&byte));
         self.truth = if unread { self.truth } else { Truth::Corrupted };
@@ -157,12 +154,14 @@ impl Frame {
     pub fn truncated(mut self, chosen: u64) -> Self {
         let payload = u64::try_from(self.payload().len()).unwrap_or(1).max(1);
         let kept = usize::try_from(chosen % payload).unwrap_or(0);
-        self.len = u8::try_from(self.header_len() + kept).unwrap_or(self.len);
-        let (at, len) = if self.is_v4() { (2, usize::from(self.len)) } else { (4, kept) };
+        let total = self.header_len() + kept;
+        let (at, len) = if self.is_v4() { (2, total) } else { (4, kept) };
         let len = u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes();
-        self.bytes[at..at + 2].copy_from_slice(&len);
+        self.bytes = self.bytes[..total].into();
+        let bytes = Rc::make_mut(&mut self.bytes);
+        bytes[at..at + 2].copy_from_slice(&len);
+        seal(bytes);
         self.truth = Truth::Truncated;
-        self.seal();
         self
     }
 
@@ -170,14 +169,16 @@ impl Frame {
     #[must_use]
     pub fn forwarded(mut self, chosen: u64) -> Self {
         let ttl = u8::try_from(254 - chosen % 8).unwrap_or(254);
-        self.bytes[if self.is_v4() { 8 } else { 7 }] = ttl;
+        let at = if self.is_v4() { 8 } else { 7 };
+        let bytes = Rc::make_mut(&mut self.bytes);
+        bytes[at] = ttl;
+        seal(bytes);
         self.truth = Truth::Forwarded;
-        self.seal();
         self
     }
 
     fn is_v4(&self) -> bool {
-        self.bytes[0] >> 4 == 4
+        is_v4(&self.bytes)
     }
 
     fn header_len(&self) -> usize {
@@ -194,40 +195,44 @@ impl Frame {
         Ipv6Addr::from(octets)
     }
 
-    /// Writes the header checksum of IPv4.
-    fn seal(&mut self) {
-        if self.is_v4() {
-            self.bytes[10..12].fill(0);
-            let sum = !self.header_sum();
-            self.bytes[10..12].copy_from_slice(&sum.to_be_bytes());
-        }
-    }
-
     /// What a kernel looks at before it hands a packet on: version, length, checksum, protocol.
     fn header_is_sound(&self) -> bool {
-        let len = u16::from_be_bytes([self.bytes[2], self.bytes[3]]);
-        match self.bytes[0] >> 4 {
+        let bytes = self.bytes();
+        match bytes[0] >> 4 {
             4 => {
-                self.bytes[0] == 0x45
-                    && len == u16::from(self.len)
-                    && self.header_sum() == 0xffff
-                    && self.bytes[9] == PROTOCOL
+                let len = u16::from_be_bytes([bytes[2], bytes[3]]);
+                bytes[0] == 0x45
+                    && usize::from(len) == bytes.len()
+                    && header_sum(bytes) == 0xffff
+                    && bytes[9] == PROTOCOL
             }
             6 => {
-                let len = u16::from_be_bytes([self.bytes[4], self.bytes[5]]);
-                usize::from(len) + IPV6_HEADER_LEN == usize::from(self.len)
-                    && self.bytes[6] == PROTOCOL
+                let len = u16::from_be_bytes([bytes[4], bytes[5]]);
+                usize::from(len) + IPV6_HEADER_LEN == bytes.len() && bytes[6] == PROTOCOL
             }
             _ => false,
         }
     }
+}
 
-    fn header_sum(&self) -> u16 {
-        let words = self.bytes[..IPV4_HEADER_LEN].chunks_exact(2);
-        let sum: u32 = words.map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
-        let folded = (sum & 0xffff) + (sum >> 16);
-        u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap_or(0)
+fn is_v4(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| first >> 4 == 4)
+}
+
+/// Writes the header checksum of IPv4.
+fn seal(bytes: &mut [u8]) {
+    if is_v4(bytes) {
+        bytes[10..12].fill(0);
+        let sum = !header_sum(bytes);
+        bytes[10..12].copy_from_slice(&sum.to_be_bytes());
     }
+}
+
+fn header_sum(bytes: &[u8]) -> u16 {
+    let words = bytes[..IPV4_HEADER_LEN].chunks_exact(2);
+    let sum: u32 = words.map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap_or(0)
 }
 
 /// An advert on its way to one destination, written in `buffer`.

@@ -232,7 +232,7 @@ impl Host {
         for socket in &self.process.sockets {
             let fits = socket.family == family && Some(socket.index) == self.kernel.index();
             if fits && self.process.arrivals.len() < UNREAD_MAX {
-                self.process.arrivals.push_back((socket.id, now, *frame));
+                self.process.arrivals.push_back((socket.id, now, frame.clone()));
                 taken = true;
             }
         }

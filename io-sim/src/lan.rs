@@ -74,7 +74,7 @@ struct Link {
 }
 
 /// A packet, or a copy of it, that will arrive.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Delivery {
     /// Where.
     pub to: NodeId,
@@ -203,7 +203,7 @@ impl Lan {
                 self.send_noisy(now, from, target, counter, frame, &mut deliver, &mut lose);
             } else {
                 let at = now + self.travel(from, target, counter);
-                deliver(Delivery { to: target, at, frame: *frame });
+                deliver(Delivery { to: target, at, frame: frame.clone() });
             }
         }
     }
@@ -245,14 +245,14 @@ impl Lan {
         let chosen = |kind: NoiseKind| self.draws.draw(kind.stream(), key, counter) >> 32;
         let travel = self.travel(from, to, counter);
         if happens(NoiseKind::Reflect) {
-            let mut frame = *frame;
+            let mut frame = frame.clone();
             frame.truth = Truth::Reflected;
             deliver(Delivery { to: from, at: now + travel, frame });
         }
         if happens(NoiseKind::Loss) {
             return lose(to);
         }
-        let mut frame = *frame;
+        let mut frame = frame.clone();
         if happens(NoiseKind::Corrupt) {
             frame = frame.corrupted(chosen(NoiseKind::Corrupt));
         } else if happens(NoiseKind::Truncate) {
@@ -266,10 +266,11 @@ impl Lan {
         } else {
             Duration::ZERO
         };
-        deliver(Delivery { to, at: now + travel + late, frame });
         if happens(NoiseKind::Duplicate) {
-            deliver(Delivery { to, at: now + travel + late + self.delay_max, frame });
+            let at = now + travel + late + self.delay_max;
+            deliver(Delivery { to, at, frame: frame.clone() });
         }
+        deliver(Delivery { to, at: now + travel + late, frame });
     }
 }
 

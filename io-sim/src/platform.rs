@@ -145,7 +145,7 @@ impl Machine {
         if self.host.borrow_mut().receive(self.clock().local(now), frame) {
             let mut wire = wire.borrow_mut();
             wire.set_time(now);
-            wire.tell(self.node, Told::Heard { from, frame: *frame });
+            wire.tell(self.node, Told::Heard { from, frame: frame.clone() });
             self.wake();
         }
     }

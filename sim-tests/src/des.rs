@@ -140,17 +140,18 @@ impl<'s, O: Observer> Des<'s, O> {
 
     fn arrive(&mut self) {
         let Some(Reverse(flight)) = self.net.flights.pop() else { return };
-        let frame = self.net.frames[flight.slot];
-        self.net.free.push(flight.slot);
+        let Net { frames, free, now, observer, .. } = &mut self.net;
+        let frame = &frames[flight.slot];
+        free.push(flight.slot);
         self.tally.arrivals += 1;
         let machine = &mut self.machines[flight.to.index()];
-        let local = machine.clock.local(self.net.now);
-        if machine.host.receive(local, &frame) {
-            let heard = Observation::Heard { from: flight.from, frame: &frame };
-            self.net.observer.observe(self.net.now, flight.to, heard);
+        let local = machine.clock.local(*now);
+        if machine.host.receive(local, frame) {
+            let heard = Observation::Heard { from: flight.from, frame };
+            observer.observe(*now, flight.to, heard);
             if !machine.paused && machine.supervisor.is_some() {
-                machine.turn_at = machine.turn_at.min(self.net.now);
-                machine.due_at = machine.due_at.min(self.net.now);
+                machine.turn_at = machine.turn_at.min(*now);
+                machine.due_at = machine.due_at.min(*now);
             }
         }
     }

@@ -19,7 +19,7 @@ const TRUTHS: [Truth; 6] = [
 ];
 
 /// What a datagram holds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Parcel {
     /// Who sent it.
     pub(super) from: NodeId,
@@ -30,7 +30,7 @@ pub(super) struct Parcel {
 }
 
 impl Parcel {
-    pub(super) fn to_bytes(self) -> Vec<u8> {
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
         let truth = TRUTHS.iter().position(|truth| *truth == self.frame.truth).unwrap_or(0);
         let mut bytes = vec![self.from.0, u8::try_from(truth).unwrap_or(0)];
         bytes.extend(self.at.0.to_be_bytes());
@@ -62,7 +62,8 @@ mod tests {
         for truth in TRUTHS {
             let mut frame = Frame::new([10, 0, 0, 1].into(), MULTICAST_V4.into(), &[7; 20]);
             frame.truth = truth;
-            let parcel = Parcel { from: NodeId(3), at: SimTime(u64::MAX - 1), frame };
+            let parcel =
+                Parcel { from: NodeId(3), at: SimTime(u64::MAX - 1), frame: frame.clone() };
             let bytes = parcel.to_bytes();
             assert!(bytes.len() <= DATAGRAM_LEN_MAX);
             let back = Parcel::from_bytes(&bytes).expect("whole");

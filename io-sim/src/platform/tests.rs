@@ -124,7 +124,10 @@ fn packets_that_are_due_later_than_a_tick_wait_in_the_wire() {
     let frame = Frame::new(OWN.ip, MULTICAST_V4.into(), &[0; 20]);
     let mut wire = wire.borrow_mut();
     for at in [3, 1, 2] {
-        wire.hold(SimTime::from_millis(at), Held { to: NodeId(0), from: None, frame });
+        wire.hold(
+            SimTime::from_millis(at),
+            Held { to: NodeId(0), from: None, frame: frame.clone() },
+        );
     }
     assert!(wire.next_held(SimTime::ZERO).is_none());
     assert!(wire.next_held(SimTime::from_millis(2)).is_some());

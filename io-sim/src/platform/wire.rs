@@ -49,7 +49,7 @@ pub enum Told {
 }
 
 /// A packet that waits for its time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Held {
     /// Where it goes.
     pub to: NodeId,
