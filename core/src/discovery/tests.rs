@@ -17,4 +17,6 @@ mod reload;
 mod rules;
 mod script;
 mod silence;
+mod suspicion;
 mod told;
+mod topology;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::cluster::{Cluster, get};
+use super::super::cluster::get;
 use super::super::slots::Speed;
 use super::super::*;
 use super::lab::{Lab, at, shard, shard_id};
@@ -12,13 +12,9 @@ use crate::time::{Duration, Instant};
 const HASTE_FOR: Duration = Duration::from_secs(60);
 const A_MOMENT: Duration = Duration::from_nanos(1);
 
-fn first_cluster(lab: &Rules) -> &Cluster {
-    lab.discovery.cluster(0).expect("a cluster")
-}
-
 /// How fast the servers of the first cluster are asked.
 fn speeds(lab: &Rules) -> Vec<Speed> {
-    let seats = first_cluster(lab).seats.iter();
+    let seats = lab.first_cluster().seats.iter();
     let endpoints = seats.filter_map(|seat| get(&lab.discovery.endpoints, seat.endpoint));
     endpoints.map(|endpoint| endpoint.pace.speed).collect()
 }
@@ -35,7 +31,7 @@ fn haste_ends_on_time_though_nothing_happens_then() {
     lab.node(3).own = Ok(own(3, "replica", "starting", 5, ""));
     lab.pass(2_500);
     lab.node(3).delay = Duration::from_millis(3);
-    let end = first_cluster(&lab).last_fact + HASTE_FOR;
+    let end = lab.first_cluster().last_fact + HASTE_FOR;
     assert!(end > lab.now + Duration::from_millis(57_500), "that is news");
     lab.run(end.before(A_MOMENT), |_| {});
     assert_eq!(speeds(&lab), [Speed::Haste; 3]);
@@ -47,9 +43,9 @@ fn haste_ends_on_time_though_nothing_happens_then() {
 fn nobody_wakes_up_for_the_end_of_haste_where_there_is_none() {
     let mut lab = started();
     lab.pass(20_000);
-    let end = first_cluster(&lab).last_fact + HASTE_FOR;
-    lab.run(end, |lab| assert_ne!(first_cluster(lab).review_at, end));
-    assert_eq!(first_cluster(&lab).last_fact + HASTE_FOR, end, "nothing new");
+    let end = lab.first_cluster().last_fact + HASTE_FOR;
+    lab.run(end, |lab| assert_ne!(lab.first_cluster().review_at, end));
+    assert_eq!(lab.first_cluster().last_fact + HASTE_FOR, end, "nothing new");
 }
 
 #[test]
@@ -72,7 +68,7 @@ fn servers_are_left_alone_from_the_moment_that_their_primary_is_sound() {
     let mut lab = many(20);
     let mut sound = 0;
     lab.run(at(3_000), |lab| {
-        if first_cluster(lab).sound.is_some() {
+        if lab.first_cluster().sound.is_some() {
             sound += 1;
             let rare = speeds(lab).iter().filter(|s| matches!(s, Speed::Sparse(_))).count();
             assert_eq!(rare, 2, "{:?}", speeds(lab));
@@ -89,7 +85,7 @@ fn replicas_of_a_primary_that_is_silent_are_not_left_alone_after_haste() {
     lab.fails(1, &AskFailure::Refused);
     lab.pass(5_000);
     assert_eq!(lab.rule(), Some(Rule::LeaderKey));
-    let end = first_cluster(&lab).last_fact + HASTE_FOR;
+    let end = lab.first_cluster().last_fact + HASTE_FOR;
     lab.run(end, |_| {});
     assert_eq!(lab.rule(), Some(Rule::LeaderKey));
     // Judged once more while the key still counts, as by chance it may be.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::cluster::Cluster;
 use super::super::*;
 use super::lab::{Answer, Lab, World, at, shard, shard_id};
 use crate::time::{Duration, Instant};
@@ -128,6 +129,10 @@ pub(super) fn lab(script: Script) -> Rules {
 impl Rules {
     pub(super) fn node(&mut self, index: usize) -> &mut Node {
         self.world.0.get_mut(&format!("10.0.0.{index}")).expect("a node")
+    }
+
+    pub(super) fn first_cluster(&self) -> &Cluster {
+        self.discovery.cluster(0).expect("a cluster")
     }
 
     pub(super) fn pass(&mut self, millis: u64) -> &Primary {
