@@ -1,3 +1,8 @@
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess};
+
+use super::lenient::{Fields, List, ListUpTo};
 use super::*;
 use crate::discovery::{Role, State};
 
@@ -25,7 +30,30 @@ fn a_node_says_all_that_matters() {
     assert!(answer.no_load_balance && answer.sync_standby && !answer.quorum_standby);
     assert_eq!(answer.system, Some(SystemIdentifier(7_711_713_585_392_945_889)));
     assert_eq!(answer.name.as_deref(), Some("n2"));
+    assert_eq!(answer.version.as_deref(), Some("4.1.5"));
     assert_eq!(answer.odd, Odd::default());
+}
+
+#[test]
+fn a_replica_says_how_far_it_is_and_whether_it_goes_on() {
+    let answer = node(
+        r#"{"xlog": {"received_location": 500, "replayed_location": 400, "paused": true,
+            "replayed_timestamp": null}}"#,
+    );
+    let (received, replayed) = (Some(500), Some(400));
+    assert_eq!(answer.positions, Positions { written: None, received, replayed, paused: true });
+}
+
+#[test]
+fn a_tag_is_set_by_true_by_a_number_but_zero_and_by_a_word_for_yes() {
+    let set = ["true", "1", "7", r#""true""#, r#""YES""#, r#""on""#, r#""1""#];
+    let unset = ["false", "0", "null", "-1", "1.5", "[true]", "{}", r#""false""#, r#""""#];
+    for (values, expected) in [(&set[..], true), (&unset[..], false)] {
+        for value in values {
+            let answer = node(&format!(r#"{{"tags": {{"noloadbalance": {value}}}}}"#));
+            assert_eq!(answer.no_load_balance, expected, "{value}");
+        }
+    }
 }
 
 #[test]
@@ -136,10 +164,39 @@ fn the_last_of_a_doubled_key_counts() {
 }
 
 #[test]
+fn a_list_keeps_no_more_objects_than_its_bound_and_counts_the_rest() {
+    #[derive(Default)]
+    struct Nothing;
+
+    impl<'de> Fields<'de> for Nothing {
+        fn take<A: MapAccess<'de>>(&mut self, _: &str, map: &mut A) -> Result<(), A::Error> {
+            map.next_value::<IgnoredAny>().map(drop)
+        }
+    }
+
+    for (body, kept, others, counted) in [
+        (r#"[{"a": 1}, {}]"#, 2, 0, 2),
+        ("[{}, {}, {}, {}]", 3, 0, 4),
+        ("[7, {}, {}, {}, {}]", 2, 1, 5),
+    ] {
+        let mut body = serde_json::Deserializer::from_str(body);
+        let list = ListUpTo::<Nothing>(3, PhantomData).deserialize(&mut body).expect("JSON");
+        let List::Is { objects, others: odd, count } = list else { panic!("a list") };
+        assert_eq!((objects.len(), odd, count), (kept, others, counted));
+    }
+}
+
+#[test]
 fn a_name_too_long_to_be_one_is_absent() {
-    let body = format!(r#"{{"members": [{{"name": "{}", "host": ""}}]}}"#, "n".repeat(254));
-    let answer = cluster(&body);
+    let named = |length: usize| {
+        let name = "n".repeat(length);
+        cluster(&format!(r#"{{"members": [{{"name": "{name}", "host": ""}}]}}"#))
+    };
+    let answer = named(NAME_BYTES_MAX + 1);
     assert_eq!((&answer.members[0].name, &answer.members[0].host), (&None, &None));
+    assert_eq!(answer.odd, Odd { count: 1, first: Some("name") });
+    let longest = named(NAME_BYTES_MAX).members[0].name.clone();
+    assert_eq!(longest.map(|name| name.len()), Some(NAME_BYTES_MAX));
 }
 
 proptest::proptest! {

@@ -30,6 +30,15 @@ fn turn(node: &mut Node) -> Vec<Output> {
 }
 
 #[test]
+fn what_a_dump_and_events_show_is_there_to_be_looked_up() {
+    let mut node = Node::start(vec![config(100)]);
+    assert_eq!(node.supervisor.interfaces().by_name("eth0"), Some(&link(true)));
+    assert!(node.supervisor.interfaces().has(INDEX, ip(OWN)));
+    node.change_link(false);
+    assert_eq!(node.supervisor.interfaces().by_name("eth0"), Some(&link(false)));
+}
+
+#[test]
 fn a_dump_that_fails_is_asked_for_again_every_second() {
     let mut node = Node::new(vec![config(100)], vec![link(true)], vec![address(OWN, 24)]);
     node.dump_fails = true;

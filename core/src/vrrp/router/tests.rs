@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::vrrp::{Family, Version, Vip, Vrid};
+use crate::io::Link;
+use crate::vrrp::{Check, Family, TrackConfig, Version, Vip, Vrid, Weight};
 
 fn config(vrid: u8, centis: u16) -> RouterConfig {
     let vrid = Vrid::new(vrid).expect("in range");
@@ -151,4 +152,39 @@ fn a_lease_lapses_for_a_master_that_has_one_once_it_has_passed() {
         act(&mut router, now, VirtualRouter::check_lease);
         assert_eq!(router.state(), state);
     }
+}
+
+#[test]
+fn among_equals_the_greater_address_wins_and_nobody_wins_against_itself() {
+    let IpAddr::V4(own) = uplink().source else { panic!("an IPv4 address") };
+    let [.., last] = own.octets();
+    for (last, state) in
+        [(last - 1, StateName::Master), (last, StateName::Master), (last + 1, StateName::Backup)]
+    {
+        let mut router = router(config(50, 100));
+        let at = Instant::from_millis(10_000);
+        ready(&mut router, at);
+        let (source, priority) = ([10, 0, 0, last].into(), AdvertPriority::Of(Priority::OWNER));
+        let heard = Heard { source, at, priority, interval: router.config.interval };
+        act(&mut router, at, |router, ctx| router.handle_advert(ctx, heard));
+        assert_eq!(router.state(), state, "{source}");
+    }
+}
+
+#[test]
+fn a_router_waits_for_a_link_that_it_tracks_and_no_longer() {
+    let check = Check::Interface("uplink".into());
+    let (interval, timeout) = (Duration::from_secs(1), Duration::from_millis(500));
+    let weight = Weight::Fault;
+    let track = vec![TrackConfig { check, interval, timeout, fall: 1, rise: 1, weight }];
+    let mut router = router(RouterConfig { track, ..config(50, 100) });
+    ready(&mut router, Instant::ZERO);
+    assert_eq!(router.state(), StateName::Initialize, "nothing is known of the link");
+    let mut interfaces = Interfaces::default();
+    let index = InterfaceIndex(3);
+    interfaces.put_link(Link { index, name: "uplink".into(), running: true, mac: None });
+    act(&mut router, Instant::ZERO, |router, Context { now, out, .. }| {
+        router.handle_links(&mut Context { now: *now, interfaces: &interfaces, out });
+    });
+    assert_eq!(router.state(), StateName::Master);
 }

@@ -360,3 +360,8 @@ fn a_message_of_one_family_is_not_an_advert_of_the_other() {
         .map(|decoded| decoded.vrid);
     assert_eq!(result, Err(DecodeError::Destination { destination }));
 }
+
+#[test]
+fn a_buffer_shows_none_of_its_bytes() {
+    assert_eq!(format!("{:?}", AdvertBuffer::new()), "AdvertBuffer { .. }");
+}
