@@ -91,6 +91,22 @@ fn demotion_removes_the_vips_without_waiting_for_its_hook() {
 }
 
 #[test]
+fn a_removal_that_was_refused_waits_its_second_though_the_demote_hook_ends_before() {
+    let mut node = promoted(hooked());
+    let id = node.hooks[0].id;
+    end(&mut node, id, Ok(()));
+    node.refuse.insert(ip(VIP), AddressError::Denied);
+    node.hear(&advert(HIGH, 200));
+    node.run(ms(500));
+    let position = node.log.len();
+    let id = node.hooks.last().expect("the demote hook").id;
+    end(&mut node, id, Ok(()));
+    assert_eq!(node.words_since(position), Vec::<String>::new());
+    node.run(ms(500));
+    assert_eq!(node.words_since(position), ["remove"]);
+}
+
+#[test]
 fn a_shutdown_waits_for_the_demote_hook_but_not_for_ever() {
     let mut node = promoted(hooked());
     let id = node.hooks[0].id;
