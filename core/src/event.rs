@@ -54,6 +54,14 @@ pub enum Reason {
     Blocked(Blocker),
     /// Another router of its group left MASTER.
     Group,
+    /// This one advertises in its place.
+    Followed(IpAddr),
+    /// From this address, somebody announces a VIP in its place.
+    Announced(MacAddress),
+    /// It has said that it goes, and nobody advertises in its place.
+    NobodyFollowed,
+    /// It was asked once more to stop.
+    Hurried,
 }
 
 /// What keeps a router in INITIALIZE.
@@ -179,7 +187,8 @@ impl Event {
             | EventKind::HookStarted(_)
             | EventKind::HookEnded(_, Ok(())) => Level::Debug,
             EventKind::StateChanged {
-                reason: Reason::LeaseLapsed(_) | Reason::CannotSend, ..
+                reason: Reason::LeaseLapsed(_) | Reason::CannotSend | Reason::NobodyFollowed,
+                ..
             } => Level::Warn,
             EventKind::StateChanged { .. }
             | EventKind::Waiting(_)

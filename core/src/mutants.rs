@@ -221,6 +221,14 @@ mutants! {
     RemovalsNotAwaited = "removals_not_awaited",
     /// A shutdown waits for ever for what never ends.
     ShutdownUnbounded = "shutdown_unbounded",
+    /// A planned stop lets go of the VIPs at once.
+    HandoverOmitted = "handover_omitted",
+    /// One that hands over doesn't listen for whoever follows.
+    SuccessorUnheard = "successor_unheard",
+    /// Leases run out during a handover.
+    LeavingNotRenewed = "leaving_not_renewed",
+    /// The loss of one priority 0 is the loss of the handover.
+    SecondZeroOmitted = "second_zero_omitted",
 
 discovery:
     /// A role that isn't known counts as primary.

@@ -239,9 +239,14 @@ impl Supervisor {
                     self.with_router(now, position, |r, ctx| r.set_discovered_weight(ctx, weight));
                 }
             }
+            Command::Shutdown if self.shutdown_by.is_some() => {
+                for position in 0..self.routers.len() {
+                    self.with_router(now, position, VirtualRouter::stop_at_once);
+                }
+            }
             Command::Shutdown => {
-                let hooks = self.routers.iter().map(|router| router.config().hooks.end_max());
-                let by = now + hooks.max().unwrap_or_default() + SHUTDOWN_MARGIN;
+                let ends = self.routers.iter().map(VirtualRouter::end_max);
+                let by = now + ends.max().unwrap_or_default() + SHUTDOWN_MARGIN;
                 self.shutdown_by =
                     Some(if mutated!(ShutdownUnbounded) { Instant::MAX } else { by });
                 self.any_stopping = true;
@@ -273,7 +278,9 @@ impl Supervisor {
             self.index_routers(now);
         }
         let Some(by) = self.shutdown_by else { return };
-        if !self.told_released && (self.routers.is_empty() || by <= now) {
+        // One that is asked to end as it begins still removes what an earlier process has left.
+        let all_gone = self.routers.is_empty() && self.has_cleaned();
+        if !self.told_released && (all_gone || by <= now) {
             self.told_released = true;
             self.shutdown_by = Some(Instant::MAX);
             self.out.push(Output::Event(Event { router: None, kind: EventKind::Released }));

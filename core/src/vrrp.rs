@@ -29,8 +29,8 @@ pub use advert::{
     MULTICAST_V4, MULTICAST_V6, PROTOCOL, Peek, TTL, peek,
 };
 pub use config::{
-    Check, CommandLine, Family, HookConfig, HookFailure, InterfaceName, IntervalMismatch, Preempt,
-    RouterConfig, RouterKey, TrackConfig, Transport, Vip, Weight,
+    Check, CommandLine, Family, Handover, HookConfig, HookFailure, InterfaceName, IntervalMismatch,
+    Preempt, RouterConfig, RouterKey, TrackConfig, Transport, Vip, Weight,
 };
 pub use decode_error::{DecodeError, DiscardReason};
 pub use error::OutOfRange;

@@ -119,7 +119,7 @@ impl Frame {
             && match self.destination() {
                 IpAddr::V4(group) if group == MULTICAST_V4 => true,
                 IpAddr::V6(group) if group == MULTICAST_V6 => true,
-                other => is_own(other),
+                own @ (IpAddr::V4(_) | IpAddr::V6(_)) => is_own(own),
             }
     }
 

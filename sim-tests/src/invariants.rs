@@ -3,6 +3,7 @@
 //! The table in `sim-tests/README.md` explains each with its bound. The letters: A is the interval of
 //! adverts, D the longest way of a packet, R the longest work of a kernel.
 
+mod handover;
 mod kernel;
 mod pause;
 mod vrrp_liveness;
@@ -13,6 +14,7 @@ use openproxy_io_sim::clock::SimTime;
 
 use crate::judge::Facts;
 
+pub use handover::{k9_served, overlap_max};
 pub use kernel::{
     k1_lapsed, k1_renewed, k2_foreign, k2_leftovers, k4, k5_after_hook, k5_only_held, k8_released,
 };
@@ -45,7 +47,7 @@ macro_rules! ids {
 
 ids!(
     V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, L1, L2, L3, L4, L5, K1, K2, K3, K4, K5, K6,
-    K7, K8, P1, P2, P3, P4,
+    K7, K8, K9, P1, P2, P3, P4,
 );
 
 impl std::fmt::Display for Id {
@@ -78,6 +80,8 @@ pub enum Bounded {
     Reclaimed,
     /// An asked-for end: K8.
     Ended,
+    /// VIPs that come while another hands over: K9.
+    HandedOver,
     /// A crash of the MASTER: L4.
     Succeeded,
     /// Adverts that can't be sent: K1.
@@ -95,7 +99,7 @@ pub const BOUNDED: usize = Bounded::ALL.len();
 
 impl Bounded {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Vips,
         Self::Masters,
         Self::Lease,
@@ -103,6 +107,7 @@ impl Bounded {
         Self::Reannounced,
         Self::Reclaimed,
         Self::Ended,
+        Self::HandedOver,
         Self::Succeeded,
         Self::Fenced,
         Self::Unmuted,
@@ -126,6 +131,7 @@ pub fn ask(bounded: Bounded, facts: &Facts<'_>, node: NodeId, at: SimTime) -> Ve
         Bounded::Reannounced => kernel::k6(facts, node, at),
         Bounded::Reclaimed => kernel::k6_claimed(facts, node, at),
         Bounded::Ended => kernel::k8_in_time(facts, node),
+        Bounded::HandedOver => handover::k9_over(facts, node, at),
         Bounded::Succeeded => vrrp_liveness::l4(facts, at),
         Bounded::Fenced => kernel::k1_fenced(facts, node, at),
         Bounded::Unmuted => vrrp_liveness::l4_unmuted(facts, node),

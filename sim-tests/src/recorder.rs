@@ -168,6 +168,7 @@ impl Observer for Recorder {
                         StateName::Initialize => Phase::Initialize,
                         StateName::Backup => Phase::Backup,
                         StateName::Master => Phase::Master,
+                        StateName::Leaving => Phase::Leaving,
                     };
                     self.enter(at, node, state, reason.to_string());
                 }

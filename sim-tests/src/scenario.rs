@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openproxy_core::vrrp::{
-    AdverInterval, Check, Family, HookConfig, Preempt, Priority, RouterConfig, RouterKey,
+    AdverInterval, Check, Family, Handover, HookConfig, Preempt, Priority, RouterConfig, RouterKey,
     TrackConfig, Transport, Version, Vip, Vrid, Weight,
 };
 use openproxy_io_sim::NodeId;
@@ -33,6 +33,9 @@ pub struct Scenario {
     pub vips: u8,
     /// Whether VIPs have leases.
     pub lease: bool,
+    /// Whether a MASTER that is asked to end hands over, or lets go at once.
+    #[serde(default)]
+    pub hands_over: bool,
     /// The interval of adverts, in hundredths of a second.
     pub interval_centis: u16,
     /// How long a packet travels at least.
@@ -122,6 +125,7 @@ impl Scenario {
             unicast: false,
             vips: 1,
             lease: true,
+            hands_over: true,
             interval_centis: 100,
             delay_min: SimTime(100_000),
             delay_max: SimTime(500_000),
@@ -298,6 +302,7 @@ impl Scenario {
             },
             preempt: preempt.map_or(Preempt::Never, Preempt::After),
             lease: self.lease,
+            handover: if self.hands_over { Handover::Planned } else { Handover::Strict },
             hooks: HookConfig {
                 pre_promote: hook.clone(),
                 pre_demote: hook,

@@ -56,6 +56,10 @@ marks!(
     ReloadAsMaster,
     /// A process began while nobody was MASTER.
     RestartMidFailover,
+    /// A planned stop ended with the announcement of whoever followed.
+    HandedOver,
+    /// Nobody followed a planned stop.
+    HandoverUnanswered,
 );
 
 impl std::fmt::Display for Mark {

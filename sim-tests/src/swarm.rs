@@ -41,6 +41,7 @@ enum Topic {
     MixedIntervals,
     Delay,
     Starts,
+    Handover,
 }
 
 /// The dice of one seed.
@@ -84,6 +85,7 @@ pub fn scenario_at(seed: u64, interval_centis: u16) -> Scenario {
         unicast: dice.roll(Topic::Unicast, 0, 4) == 0,
         vips: [1, 1, 2, 3][index(dice.roll(Topic::Vips, 0, 4))],
         lease: dice.roll(Topic::Lease, 0, 8) != 0,
+        hands_over: dice.roll(Topic::Handover, 0, 4) != 0,
         interval_centis,
         delay_min: SimTime(delay_max / 8),
         delay_max: SimTime(delay_max),

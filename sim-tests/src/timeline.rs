@@ -67,6 +67,8 @@ pub enum Phase {
     Backup,
     /// The router believes that it owns the VIPs.
     Master,
+    /// The router goes, and serves until another does.
+    Leaving,
     /// The process or its host is stopped and will go on.
     Paused,
     /// There is no process.

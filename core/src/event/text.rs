@@ -118,6 +118,12 @@ impl fmt::Display for Reason {
             ),
             Self::Blocked(blocker) => blocker.fmt(f),
             Self::Group => f.write_str("another router of its group left MASTER"),
+            Self::Followed(source) => write!(f, "{source} advertises in its place"),
+            Self::Announced(mac) => write!(f, "{mac} announces the VIPs in its place"),
+            Self::NobodyFollowed => {
+                f.write_str("nobody advertises in its place, and none has the VIPs now")
+            }
+            Self::Hurried => f.write_str("asked once more to stop"),
         }
     }
 }

@@ -80,7 +80,7 @@ impl Ports {
             port.routers = 0;
         }
         let first_new = self.ports.len();
-        for router in routers.iter().filter(|router| !router.is_stopping()) {
+        for router in routers.iter().filter(|router| router.takes_part()) {
             let key = router.key();
             let Some(link) = interfaces.by_name(&key.interface) else {
                 continue;

@@ -4,7 +4,7 @@ use super::Supervisor;
 use crate::event::{Event, EventKind};
 use crate::io::{Output, RouterId};
 use crate::time::Instant;
-use crate::vrrp::{RouterConfig, VirtualRouter};
+use crate::vrrp::{RouterConfig, Vip, VirtualRouter};
 
 impl Supervisor {
     /// Runs exactly these routers from now on.
@@ -38,10 +38,23 @@ impl Supervisor {
                     let config = config.clone();
                     self.with_router(now, position, |r, ctx| r.reconfigure(ctx, config));
                 }
+                // What another router is to have isn't this one's to hand over.
+                None if shares_vip(&configs, router.config()) => {
+                    removed += 1;
+                    self.with_router(now, position, VirtualRouter::stop_at_once);
+                }
                 None => {
                     removed += 1;
                     self.with_router(now, position, VirtualRouter::stop);
                 }
+            }
+        }
+        // One that hands over is in the file again: it makes way.
+        for position in 0..self.routers.len() {
+            let is_back = |r: &&VirtualRouter| configs.iter().any(|config| config.key == *r.key());
+            let router = self.routers.get(position).filter(|router| router.is_stopping());
+            if router.filter(is_back).is_some() {
+                self.with_router(now, position, VirtualRouter::stop_at_once);
             }
         }
         for config in configs {
@@ -74,4 +87,10 @@ impl Supervisor {
         self.uplinks_stale = true;
         self.find_uplinks(now);
     }
+}
+
+/// Whether any of `configs` is to have a VIP of `other`.
+fn shares_vip(configs: &[RouterConfig], other: &RouterConfig) -> bool {
+    let has = |vip: &Vip| other.vips.iter().any(|own| own.ip == vip.ip);
+    configs.iter().any(|config| config.vips.iter().any(has))
 }

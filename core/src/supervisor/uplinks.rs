@@ -253,7 +253,7 @@ impl Supervisor {
 
     /// Finds each router's uplink anew, if anything that it is made of has changed.
     pub(super) fn find_uplinks(&mut self, now: Instant) {
-        let is_known = !self.dump.is_first() && self.cleaning == 0;
+        let is_known = self.has_cleaned();
         if !is_known || !std::mem::take(&mut self.uplinks_stale) {
             return;
         }
@@ -309,6 +309,11 @@ impl Supervisor {
         let source = source.ok_or(Blocker::NoSource)?;
         let socket = self.ports.open(link.index, key.family).ok_or(Blocker::NoSocket)?;
         Ok(Uplink { index: link.index, mac: link.mac, socket, source, destinations })
+    }
+
+    /// Whether all that an earlier process left has been seen and, as far as it could be, removed.
+    pub(super) fn has_cleaned(&self) -> bool {
+        !self.dump.is_first() && self.cleaning == 0
     }
 
     /// Asks for claims of the VIPs of MASTERs, when that list has changed.

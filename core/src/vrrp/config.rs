@@ -99,6 +99,8 @@ pub struct RouterConfig {
     pub lease: bool,
     /// How often a MASTER repeats its announcements; `None` for never.
     pub garp_refresh: Option<Duration>,
+    /// How the VIPs go when the router is stopped.
+    pub handover: Handover,
     /// Programs to run at changes of state.
     pub hooks: HookConfig,
     /// What must work for the VIPs to be useful here.
@@ -108,8 +110,8 @@ pub struct RouterConfig {
 }
 
 impl RouterConfig {
-    /// A router of a file that says no more than this: multicast, preempting at once, with leases,
-    /// and without hooks, checks or a group.
+    /// A router of a file that says no more than this: multicast, preempting at once, with leases and
+    /// a planned handover, and without hooks, checks or a group.
     #[must_use]
     pub fn plain(
         key: RouterKey,
@@ -131,6 +133,7 @@ impl RouterConfig {
             strict: false,
             lease: true,
             garp_refresh: Some(Duration::from_secs(60)),
+            handover: Handover::Planned,
             hooks: HookConfig {
                 pre_promote: None,
                 pre_demote: None,
@@ -175,6 +178,15 @@ pub enum IntervalMismatch {
     Hold,
     /// The RFC's letter.
     Discard,
+}
+
+/// How the VIPs go when a MASTER is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handover {
+    /// Once whoever follows has them: clients see no gap, and for a moment two nodes have them.
+    Planned,
+    /// At once, before anybody follows: never two nodes have them.
+    Strict,
 }
 
 /// A command line, split into words; never empty, no shell is involved.

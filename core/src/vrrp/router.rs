@@ -11,6 +11,9 @@
 //!  | MASTER |----------------------->| BACKUP |
 //!  |        |<-----------------------|        |
 //!  +--------+   master-down timer    +--------+
+//!       |                  +---------+
+//!       +----------------->| LEAVING |----> INITIALIZE
+//!          planned stop    +---------+
 //! ```
 //!
 //! Whatever keeps a router from being MASTER (no link, no address, a failed check, a refused VIP,
@@ -19,6 +22,7 @@
 mod digest;
 mod effects;
 mod election;
+mod handover;
 mod reconfigure;
 mod refusal;
 mod transitions;
@@ -40,7 +44,7 @@ use super::{
     AdverInterval, AdvertPriority, Advertisement, Priority, RouterConfig, RouterKey, StateName,
     master_down_interval, skew_time,
 };
-use crate::event::{Blocker, Event, EventKind};
+use crate::event::{Blocker, Event, EventKind, Reason};
 use crate::interfaces::Interfaces;
 use crate::io::{
     Destinations, Generation, InterfaceIndex, MacAddress, Output, RouterId, SendAdvert, SocketId,
@@ -165,6 +169,7 @@ impl VirtualRouter {
             State::Initialize(_) => StateName::Initialize,
             State::Backup(_) => StateName::Backup,
             State::Master(_) => StateName::Master,
+            State::Leaving(_) => StateName::Leaving,
         }
     }
 
@@ -209,6 +214,11 @@ impl VirtualRouter {
         self.stopping
     }
 
+    /// Whether it has to hear and be heard.
+    pub(crate) fn takes_part(&self) -> bool {
+        !self.stopping || matches!(self.state, State::Leaving(_))
+    }
+
     /// When it next has to be called, if nothing happens before.
     pub(crate) fn poll_timeout(&self) -> Instant {
         let state = match &self.state {
@@ -225,6 +235,7 @@ impl VirtualRouter {
                     master.retry_at.map_or(Instant::MAX, |at| at.min(self.lease_until()));
                 master.advertise_at.min(retry_at).min(reclaim_at)
             }
+            State::Leaving(leaving) => leaving.until.min(leaving.renew_at),
         };
         state
             .min(self.hooks.due_at())
@@ -237,14 +248,15 @@ impl VirtualRouter {
     /// Whether it holds nothing and nothing of it is under way.
     pub(crate) fn is_released(&self) -> bool {
         let is_clear = self.vips.is_clear() || mutated!(RemovalsNotAwaited);
-        self.stopping && is_clear && self.hooks.is_idle()
+        let is_there = matches!(self.state, State::Initialize(_));
+        self.stopping && is_there && is_clear && self.hooks.is_idle()
     }
 
     /// Whether it waits for the others of its group to be MASTER with it.
     pub(crate) fn waits_for_group(&self) -> bool {
         match &self.state {
             State::Backup(backup) => backup.waits_for_group,
-            State::Initialize(_) | State::Master(_) => false,
+            State::Initialize(_) | State::Master(_) | State::Leaving(_) => false,
         }
     }
 
@@ -288,8 +300,17 @@ impl VirtualRouter {
         }
     }
 
-    /// Releases everything, for good.
+    /// Releases everything, for good: as the file wants it.
     pub(crate) fn stop(&mut self, ctx: &mut Context<'_>) {
+        self.begin_handover(ctx);
+        self.stopping = true;
+        self.tracking.stop(ctx.out);
+        self.settle(ctx);
+    }
+
+    /// Releases everything, for good, and at once.
+    pub(crate) fn stop_at_once(&mut self, ctx: &mut Context<'_>) {
+        self.end_handover(ctx, Reason::Hurried);
         self.stopping = true;
         self.tracking.stop(ctx.out);
         self.settle(ctx);
@@ -320,6 +341,7 @@ impl VirtualRouter {
             self.announce(ctx, self.vips.held().collect());
         }
         self.handle_election_timeout(ctx);
+        self.handle_handover_timeout(ctx);
     }
 
     /// The first point after `now` on this router's grid.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::AdverInterval;
 use crate::event::Blocker;
-use crate::io::Generation;
+use crate::io::{Generation, MacAddress};
 use crate::time::Instant;
 
 /// A state without its data, for logs, hooks and status.
@@ -17,6 +17,8 @@ pub enum StateName {
     Backup,
     /// Advertising, and holding the VIPs.
     Master,
+    /// Holding the VIPs until whoever follows has them.
+    Leaving,
 }
 
 impl StateName {
@@ -27,6 +29,7 @@ impl StateName {
             Self::Initialize => "INITIALIZE",
             Self::Backup => "BACKUP",
             Self::Master => "MASTER",
+            Self::Leaving => "LEAVING",
         }
     }
 }
@@ -37,12 +40,13 @@ impl fmt::Display for StateName {
     }
 }
 
-/// The state of a virtual router (RFC 9568 §6.4).
+/// The state of a virtual router (RFC 9568 §6.4), and our own between MASTER and the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Initialize(Blocker),
     Backup(Backup),
     Master(Master),
+    Leaving(Leaving),
 }
 
 /// What only a BACKUP has.
@@ -128,4 +132,23 @@ impl Owed {
     pub(super) fn is_due(self) -> bool {
         self.assert || self.announce
     }
+}
+
+/// What only one has that hands over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Leaving {
+    /// The VIPs come off then, or priority 0 is said once more.
+    pub(super) until: Instant,
+    /// Whether another priority 0 is to cover the loss of the first.
+    pub(super) zero_left: bool,
+    /// The priority 0 whose result is awaited.
+    pub(super) sent: Option<Generation>,
+    /// Who advertises in its place.
+    pub(super) successor: Option<IpAddr>,
+    /// Who has announced VIPs as its own, and which.
+    pub(super) announced: Option<(MacAddress, Vec<IpAddr>)>,
+    /// When the leases pass by our clock.
+    pub(super) lease_until: Instant,
+    /// When they are renewed: no advert goes with it.
+    pub(super) renew_at: Instant,
 }

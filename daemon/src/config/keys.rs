@@ -61,7 +61,7 @@ pub(super) const HOOK_TIMEOUT: Key =
     key("hook_timeout", "a whole number of milliseconds from 1 to 600000");
 pub(super) const HOOK_FAILURE: Key = key("hook_failure", "\"continue\" or \"abort\"");
 pub(super) const LEASE: Key = key("lease", BOOLEAN);
-pub(super) const HANDOVER: Key = key("handover", "\"strict\"");
+pub(super) const HANDOVER: Key = key("handover", "\"planned\" or \"strict\"");
 pub(super) const CHECKSUM: Key = key("checksum", "\"pseudo-header\" or \"message-only\"");
 pub(super) const V2_INTERVAL_MISMATCH: Key = key("v2_interval_mismatch", "\"hold\" or \"discard\"");
 pub(super) const STRICT: Key = key("strict", BOOLEAN);

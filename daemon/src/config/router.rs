@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openproxy_core::vrrp::{
-    AdverInterval, ChecksumForm, Family, HookConfig, HookFailure, InterfaceName, IntervalMismatch,
-    Preempt, Priority, RouterConfig, RouterKey, TrackConfig, Version, Vip, Vrid,
+    AdverInterval, ChecksumForm, Family, Handover, HookConfig, HookFailure, InterfaceName,
+    IntervalMismatch, Preempt, Priority, RouterConfig, RouterKey, TrackConfig, Version, Vip, Vrid,
 };
 
 use super::advice;
@@ -50,6 +50,7 @@ struct Options {
     strict: bool,
     lease: bool,
     garp_refresh: Option<Duration>,
+    handover: Handover,
     hooks: HookConfig,
     track: Vec<TrackConfig>,
     follow: Option<Follow>,
@@ -126,6 +127,7 @@ impl Draft {
             strict: options.strict,
             lease: options.lease,
             garp_refresh: options.garp_refresh,
+            handover: options.handover,
             hooks: options.hooks.clone(),
             track: options.track.clone(),
             group: self.group.as_ref().map(|(name, _)| Arc::clone(name)),
@@ -141,7 +143,6 @@ impl Options {
         priority: Option<Priority>,
         vips: &[(Vip, Spot)],
     ) -> Self {
-        read_handover(report, table);
         let checksum = table.read(report, &keys::CHECKSUM, |value| {
             let words = [
                 ("pseudo-header", ChecksumForm::PseudoHeader),
@@ -158,6 +159,7 @@ impl Options {
         });
         let garp_refresh = garp_refresh.unwrap_or(DEFAULT_GARP_REFRESH);
         let preempt = read_preempt(report, table);
+        let hooks = read_hooks(report, table);
         Self {
             version: version.unwrap_or(Version::V2),
             peers: peers::read(report, table, vips),
@@ -167,7 +169,8 @@ impl Options {
             strict: read_bool(report, table, &keys::STRICT).unwrap_or(false),
             lease: read_bool(report, table, &keys::LEASE).unwrap_or(true),
             garp_refresh: (!garp_refresh.is_zero()).then_some(garp_refresh),
-            hooks: read_hooks(report, table),
+            handover: read_handover(report, table, &hooks),
+            hooks,
             track: track::read(report, table, priority),
             follow: follow::read(report, table, priority, preempt),
         }
@@ -240,12 +243,16 @@ fn read_hooks(report: &mut Report<'_>, table: &Table<'_>) -> HookConfig {
     }
 }
 
-/// Only the strict handover exists so far: priority 0 is said once the VIPs are off.
-fn read_handover(report: &mut Report<'_>, table: &Table<'_>) {
-    let Some(found) = table.get(keys::HANDOVER.name) else { return };
-    match found.value.as_str() {
-        Some("strict") => {}
-        Some("planned") => report.error(&found.spot, "is not available yet; only \"strict\" is"),
-        Some(_) | None => report.error(&found.spot, format!("must be {}", keys::HANDOVER.allowed)),
-    }
+/// A demote hook may take away what the successor's promote hook has just taken: an address in a cloud,
+/// say. So it runs before anybody follows.
+fn read_handover(report: &mut Report<'_>, table: &Table<'_>, hooks: &HookConfig) -> Handover {
+    let default = match hooks.pre_demote {
+        Some(_) => Handover::Strict,
+        None => Handover::Planned,
+    };
+    let handover = table.read(report, &keys::HANDOVER, |value| {
+        let words = [("planned", Handover::Planned), ("strict", Handover::Strict)];
+        values::choice(value, &words)
+    });
+    handover.unwrap_or(default)
 }

@@ -106,15 +106,19 @@ impl Judge {
             self.unsettled_until = Some(world.now());
         }
         let (sent, released) = (self.sent, self.released);
-        self.assert(machine.vip.is_some() == is_master, || {
-            let has = if is_master { "without" } else { "with" };
+        let serves = matches!(after, StateName::Master | StateName::Leaving);
+        self.assert(machine.vip.is_some() == serves, || {
+            let has = if serves { "without" } else { "with" };
             format!("n{node} is {after} {has} its VIP")
         });
-        self.assert(was_master || is_master || sent + released == 0, || {
+        let is_leaving = before == StateName::Leaving && after == StateName::Leaving;
+        self.assert(was_master || is_master || is_leaving || sent + released == 0, || {
             format!("n{node} sends adverts as {after}")
         });
-        let stops = was_master && after == StateName::Initialize;
-        self.assert(released == u32::from(stops && machine.is_linked()), || {
+        self.assert(!is_leaving || sent == 0, || format!("n{node} is LEAVING and advertises"));
+        let stops = was_master && matches!(after, StateName::Initialize | StateName::Leaving);
+        let says_so = u32::from(stops && machine.is_linked());
+        self.assert(released == says_so || is_leaving && released == 1, || {
             format!("n{node} says priority 0 {released} times on its way from {before} to {after}")
         });
         // One that finds its lease passed is BACKUP first, perhaps only until it has read the rest.

@@ -356,7 +356,8 @@ fn deliver(setup: &Setup, machines: &mut [Machine], now: u64, flight: &Flight) {
     }
     machines[to].queue(now, |queues| queues.arrivals.push_back((now, flight.packet)));
     let renewed_at = machines[from].vip.map(|gone_at| gone_at - setup.lease());
-    if renewed_at.is_some_and(|at| at + setup.travel == now) {
+    // Priority 0 makes nobody wait for the lease.
+    if !flight.packet.releases && renewed_at.is_some_and(|at| at + setup.travel == now) {
         machines[from].renewal_heard |= 1 << to;
     }
 }

@@ -13,7 +13,8 @@ use openproxy_io_sim::kernel::Cause;
 use super::{Id, Verdict, broken, k4};
 use crate::judge::{Facts, Heard};
 
-/// A VIP of ours is on the interface exactly while the router is MASTER, but for R after a change.
+/// A VIP of ours is on the interface exactly while the router is MASTER or LEAVING, but for R after a
+/// change.
 pub(super) fn v1(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     let node = facts.node(id);
     if !node.up || node.paused_at.is_some() || node.is_ailing(at) {
@@ -21,20 +22,22 @@ pub(super) fn v1(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     }
     let wanted = facts.wanted(id);
     match node.state {
-        StateName::Master if node.ours & wanted != wanted => {
+        StateName::Master | StateName::Leaving if node.ours & wanted != wanted => {
             if node.ours_since.1 == Cause::Somebody {
                 return k4(id, node.ours);
             }
-            broken(Id::V1, id, format!("MASTER with VIPs {:b} of {wanted:b}", node.ours))
+            broken(Id::V1, id, format!("{} with VIPs {:b} of {wanted:b}", node.state, node.ours))
         }
         StateName::Backup if node.ours != 0 => {
             let id_of = if node.leftover != 0 { Id::K2 } else { Id::V1 };
             broken(id_of, id, format!("BACKUP with VIPs {:b}", node.ours))
         }
-        StateName::Master if node.ours & !wanted != 0 => {
+        StateName::Master | StateName::Leaving if node.ours & !wanted != 0 => {
             broken(Id::V1, id, format!("a VIP that is not in the file stays ({:b})", node.ours))
         }
-        StateName::Initialize | StateName::Backup | StateName::Master => Ok(()),
+        StateName::Initialize | StateName::Backup | StateName::Master | StateName::Leaving => {
+            Ok(())
+        }
     }
 }
 
@@ -98,18 +101,19 @@ pub(super) fn v3_vips(facts: &Facts<'_>, id: NodeId) -> Verdict {
 pub fn v3_silent(facts: &Facts<'_>, id: NodeId) -> Verdict {
     match facts.node(id).state {
         StateName::Initialize => broken(Id::V3, id, "an advert in INITIALIZE"),
-        StateName::Backup | StateName::Master => Ok(()),
+        StateName::Backup | StateName::Master | StateName::Leaving => Ok(()),
     }
 }
 
 /// How long a MASTER that yields may keep its last advert back for its VIPs to be off.
 pub const FAREWELL_DELAY_MAX: Duration = Duration::from_millis(50);
 
-/// A BACKUP sends nothing, but for the farewell of one that has just yielded.
+/// A BACKUP sends nothing, but for the farewell of one that has just yielded; one that is LEAVING
+/// nothing but priority 0.
 ///
 /// # Errors
 /// If it sends something else.
-pub fn v4_silent(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+pub fn v4_silent(facts: &Facts<'_>, id: NodeId, at: SimTime, priority: AdvertPriority) -> Verdict {
     let node = facts.node(id);
     match node.state {
         StateName::Backup if node.farewells == 0 => {
@@ -122,11 +126,29 @@ pub fn v4_silent(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
             }
             Ok(())
         }
-        StateName::Initialize | StateName::Backup | StateName::Master => Ok(()),
+        StateName::Leaving if priority != AdvertPriority::Zero => {
+            broken(Id::V4, id, format!("LEAVING, and says {priority}"))
+        }
+        StateName::Leaving if node.zeros_sent > 1 => v4_second_zero(facts, id, at),
+        StateName::Initialize | StateName::Backup | StateName::Master | StateName::Leaving => {
+            Ok(())
+        }
     }
 }
 
-/// A MASTER that is asked to end says one priority 0; a BACKUP none.
+/// The second priority 0 comes after the longest skew.
+fn v4_second_zero(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    let node = facts.node(id);
+    let Some(config) = &node.config else { return Ok(()) };
+    let skew_max = facts.skew_unit(id, config.interval.duration()) * 255 / 256;
+    let early = at.since(node.state_since) + facts.drift(skew_max) < skew_max;
+    if node.zeros_sent > 2 || early && !node.is_ailing(at) {
+        return broken(Id::V4, id, format!("priority 0 number {} at {at}", node.zeros_sent));
+    }
+    Ok(())
+}
+
+/// A MASTER that is asked to end says one priority 0, two if nobody answers the first; a BACKUP none.
 ///
 /// # Errors
 /// If it says more or fewer.
@@ -134,7 +156,9 @@ pub fn v4_one_zero(facts: &Facts<'_>, id: NodeId) -> Verdict {
     let node = facts.node(id);
     let Some(owes_zero) = node.owes_zero else { return Ok(()) };
     let expected = u32::from(owes_zero);
-    if node.zeros_sent == expected || node.ailments > 0 || node.cut_off > 0 {
+    let again = u32::from(owes_zero && facts.scenario.hands_over);
+    let is_expected = (expected..=expected + again).contains(&node.zeros_sent);
+    if is_expected || node.ailments > 0 || node.cut_off > 0 {
         return Ok(());
     }
     broken(Id::V4, id, format!("{} priority 0 at its end, not {expected}", node.zeros_sent))
@@ -223,7 +247,7 @@ pub(super) fn v3_checked(facts: &Facts<'_>, id: NodeId) -> Verdict {
     }
     if weight == 0 {
         return match node.state {
-            StateName::Initialize => Ok(()),
+            StateName::Initialize | StateName::Leaving => Ok(()),
             StateName::Backup | StateName::Master => {
                 broken(Id::V3, id, format!("{} with a failed check of weight 0", node.state))
             }
@@ -344,9 +368,11 @@ pub fn v10(facts: &Facts<'_>, id: NodeId, again: bool, wait: Duration) -> Verdic
         return broken(Id::V10, id, "its next timer is due already");
     }
     match facts.node(id).state {
-        StateName::Backup | StateName::Master if wait > LONGEST => {
+        StateName::Backup | StateName::Master | StateName::Leaving if wait > LONGEST => {
             broken(Id::V10, id, format!("its next timer is due in {wait:?}"))
         }
-        StateName::Initialize | StateName::Backup | StateName::Master => Ok(()),
+        StateName::Initialize | StateName::Backup | StateName::Master | StateName::Leaving => {
+            Ok(())
+        }
     }
 }

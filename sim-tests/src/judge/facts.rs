@@ -223,14 +223,29 @@ impl<'s> Facts<'s> {
     /// The skew time of a node for an interval.
     #[must_use]
     pub fn skew(&self, node: NodeId, interval: Duration) -> Duration {
-        let node = self.node(node);
-        let Some(config) = &node.config else { return Duration::ZERO };
+        let unit = self.skew_unit(node, interval);
+        unit * (256 - u32::from(self.node(node).priority.get())) / 256
+    }
+
+    /// What skews are parts of.
+    #[must_use]
+    pub fn skew_unit(&self, node: NodeId, interval: Duration) -> Duration {
         // Written out once more: the judge must not share a mistake with the core.
-        let unit = match config.version {
-            Version::V2 => Duration::from_secs(1),
-            Version::V3 => interval,
-        };
-        unit * (256 - u32::from(node.priority.get())) / 256
+        match self.node(node).config.as_ref().map(|config| config.version) {
+            Some(Version::V2) => Duration::from_secs(1),
+            Some(Version::V3) => interval,
+            None => Duration::ZERO,
+        }
+    }
+
+    /// How long a handover of a node takes at most: two longest skews with their margins, and the hook
+    /// of whoever follows.
+    #[must_use]
+    pub fn handover_max(&self, node: NodeId) -> Duration {
+        let Some(config) = &self.node(node).config else { return Duration::ZERO };
+        let interval = config.interval.duration();
+        let margin = (interval / 10).max(Duration::from_millis(50));
+        (self.skew_unit(node, interval) + margin) * 2 + HOOK_TIMEOUT
     }
 
     /// The longest skew of any node.

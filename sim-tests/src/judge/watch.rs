@@ -177,11 +177,14 @@ impl Judge<'_> {
     fn asked(&mut self, at: SimTime, id: NodeId) {
         let takes_part = self.facts.takes_part(id);
         let is_master = self.facts.is_master(id);
+        let stops_calmly = self.is_calm_but_for(id);
         let node = &mut self.facts.nodes[id.index()];
         node.asked_at = Some(at);
+        node.stops_calmly = stops_calmly;
         node.zeros_sent = 0;
         node.owes_zero = (node.ailments == 0 || !is_master).then_some(takes_part && is_master);
         let bound = HOOK_TIMEOUT + SHUTDOWN_MARGIN + self.facts.kernel_bound();
+        let bound = bound + self.facts.handover_max(id);
         self.ask_at(Bounded::Ended, id, at + bound + self.facts.drift(bound));
         self.ask_masters(at);
     }
@@ -196,7 +199,7 @@ impl Judge<'_> {
 
     fn resumed(&mut self, at: SimTime, id: NodeId) {
         self.marks.put(match self.facts.node(id).state {
-            StateName::Master => Mark::PausedMasterResumed,
+            StateName::Master | StateName::Leaving => Mark::PausedMasterResumed,
             StateName::Initialize | StateName::Backup => Mark::PausedBackupResumed,
         });
         let node = &mut self.facts.nodes[id.index()];
@@ -208,7 +211,7 @@ impl Judge<'_> {
             self.facts.sight(at, id);
         }
         if let Some(config) = unread {
-            self.reloaded(at, id, &config);
+            self.read(at, id, &config);
         }
         self.ask_vips(at, id);
         self.ask_masters(at);
@@ -216,10 +219,18 @@ impl Judge<'_> {
 
     fn reloaded(&mut self, at: SimTime, id: NodeId, config: &RouterConfig) {
         let node = &mut self.facts.nodes[id.index()];
+        // One that is asked to end reads no file any more.
+        if node.asked_at.is_some() {
+            return;
+        }
         if node.paused_at.is_some() {
             node.unread_config = Some(config.clone());
             return;
         }
+        self.read(at, id, config);
+    }
+
+    fn read(&mut self, at: SimTime, id: NodeId, config: &RouterConfig) {
         if self.facts.is_master(id) {
             self.marks.put(Mark::ReloadAsMaster);
         }
@@ -274,7 +285,8 @@ impl Judge<'_> {
     ) {
         self.transitions += 1;
         self.mark_transition(at, id, from, reason);
-        let mut result = invariants::l3(&self.facts, id, at);
+        let mut result = invariants::l3(&self.facts, id, at)
+            .and_then(|()| invariants::k9_served(&self.facts, id, (from, to), reason, at));
         if is_takeover(reason) && from == StateName::Backup {
             result = result.and_then(|()| invariants::v5(&self.facts, id, at));
         }
@@ -322,6 +334,8 @@ impl Judge<'_> {
         let node = self.facts.node(id);
         match reason {
             Reason::MasterReleased => self.marks.put(Mark::Prio0Takeover),
+            Reason::Announced(_) => self.marks.put(Mark::HandedOver),
+            Reason::NobodyFollowed => self.marks.put(Mark::HandoverUnanswered),
             Reason::MasterDown if from == StateName::Backup => {
                 let lesser = node.last_positive.is_some_and(|heard| {
                     heard.priority < node.priority.get() && at.since(heard.at) < heard.interval * 2
@@ -341,7 +355,10 @@ impl Judge<'_> {
     }
 
     fn ask_vips(&mut self, at: SimTime, id: NodeId) {
-        let bound = self.facts.kernel_bound() + self.facts.hook_bound(id);
+        // They come after the promote hook; they go at once.
+        let hook =
+            if self.facts.is_master(id) { self.facts.hook_bound(id) } else { Duration::ZERO };
+        let bound = self.facts.kernel_bound() + hook;
         let excused_until = self.facts.node(id).ailed_until.max(at);
         self.ask_at(Bounded::Vips, id, excused_until + bound);
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use openproxy_core::vrrp::{
-    AdverInterval, Check, Preempt, RouterConfig, TrackConfig, Transport, Version, Weight,
+    AdverInterval, Check, Handover, Preempt, RouterConfig, TrackConfig, Transport, Version, Weight,
 };
 
 /// The text of a file that says this.
@@ -37,6 +37,11 @@ pub(crate) fn text(config: &RouterConfig) -> String {
         Preempt::After(delay) => line("preempt_delay", seconds(delay)),
     }
     line("lease", config.lease.to_string());
+    let handover = match config.handover {
+        Handover::Planned => "planned",
+        Handover::Strict => "strict",
+    };
+    line("handover", quoted(&handover));
     line("hook_timeout", config.hooks.timeout.as_millis().to_string());
     let hooks = [
         ("pre_promote_script", &config.hooks.pre_promote),

@@ -110,11 +110,12 @@ fn both_sides_of_a_split_have_a_master_and_one_is_left_when_it_heals() {
 fn a_node_that_is_asked_to_end_releases_its_vip_and_hands_over() {
     let story = tell(&scenario(40, vec![fault(10, 20, FaultKind::Stop { node: A })]));
     let [(ended, End::Finished)] = story.ended(A)[..] else { panic!("{:?}", story.ended(A)) };
-    assert!(ended <= ms(10_020), "{ended}");
-    assert!(story.lost_vip(A, secs(10)).expect("released") <= ended);
     // A skew of 609 ms, not three intervals.
     let taken = story.became(B, StateName::Master, secs(10)).expect("a successor");
     assert!(taken < ms(10_700), "{taken}");
+    let gone = story.lost_vip(A, secs(10)).expect("released");
+    assert!(taken < gone && gone < taken + std::time::Duration::from_millis(20), "{gone}");
+    assert!(gone <= ended && ended < ms(10_720), "{ended}");
     assert_eq!(story.masters(secs(30)), [A]);
 }
 
@@ -122,6 +123,7 @@ fn a_node_that_is_asked_to_end_releases_its_vip_and_hands_over() {
 fn a_stop_while_the_hooks_run_waits_for_the_driver_to_return() {
     let mut scenario = scenario(40, vec![fault(10, 20, FaultKind::Stop { node: A })]);
     scenario.nodes[0].hooks_take = Some(ms(1_500));
+    scenario.hands_over = false;
     let story = tell(&scenario);
     let [(ended, End::Finished)] = story.ended(A)[..] else { panic!("{:?}", story.ended(A)) };
     assert!(ended >= ms(11_500) && ended < ms(11_600), "{ended}");

@@ -32,6 +32,11 @@ pub(super) fn advert(source: &'static str, priority: u8) -> Advert {
     }
 }
 
+/// One of version 3, with its interval in centiseconds.
+pub(super) fn advert_v3(source: &'static str, number: u8, interval: u16) -> Advert {
+    Advert { version: Version::V3, interval: centis(interval), ..advert(source, number) }
+}
+
 impl Advert {
     /// With its IP header.
     pub(super) fn packet(&self) -> Vec<u8> {

@@ -19,10 +19,6 @@ fn v3(interval: u16) -> RouterConfig {
     RouterConfig { version: Version::V3, interval: centis(interval), ..config(100) }
 }
 
-fn advert_v3(source: &'static str, number: u8, interval: u16) -> Advert {
-    Advert { version: Version::V3, interval: centis(interval), ..advert(source, number) }
-}
-
 fn due(node: &Node) -> Duration {
     node.supervisor.poll_timeout().since(node.now)
 }

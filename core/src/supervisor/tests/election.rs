@@ -15,10 +15,6 @@ fn v3(number: u8, interval: u16) -> RouterConfig {
     RouterConfig { version: Version::V3, interval: centis(interval), ..config(number) }
 }
 
-fn advert_v3(source: &'static str, number: u8, interval: u16) -> Advert {
-    Advert { version: Version::V3, interval: centis(interval), ..advert(source, number) }
-}
-
 fn master() -> Node {
     let mut node = Node::start(vec![config(100)]);
     node.run(ms(3_700));

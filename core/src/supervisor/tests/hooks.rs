@@ -5,7 +5,7 @@ use crate::event::EventKind;
 use crate::io::{AddressError, Completion, HookId};
 use crate::time::Duration;
 use crate::vrrp::StateName::{Backup, Initialize, Master};
-use crate::vrrp::{Check, HookFailure, RouterConfig, TrackConfig, Weight};
+use crate::vrrp::{Check, Handover, HookFailure, RouterConfig, TrackConfig, Weight};
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -15,6 +15,7 @@ fn hooked() -> RouterConfig {
     let mut config = config(100);
     config.hooks.pre_promote = Some(["up".to_owned()].into());
     config.hooks.pre_demote = Some(["down".to_owned()].into());
+    config.handover = Handover::Strict;
     config
 }
 
@@ -142,7 +143,8 @@ fn a_shutdown_ends_even_if_the_kernel_never_lets_a_vip_go() {
     node.refuse.insert(ip(VIP), AddressError::Denied);
     node.inbox.commands.push_back(crate::io::Command::Shutdown);
     node.turns();
-    node.run(ms(24_900));
+    // 2.2 s for a successor, 25 s for hooks and the kernel.
+    node.run(ms(27_100));
     assert!(!node.supervisor.is_finished());
     node.run(ms(200));
     assert!(node.supervisor.is_finished());

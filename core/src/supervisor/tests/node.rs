@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use super::super::Supervisor;
-pub(super) use super::advert::{Advert, advert, datagram};
+pub(super) use super::advert::{Advert, advert, advert_v3, datagram};
 use crate::event::EventKind;
 use crate::io::*;
 use crate::time::{Duration, Instant};

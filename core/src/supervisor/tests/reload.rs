@@ -180,6 +180,7 @@ fn results_come_to_the_router_that_asked_after_others_were_removed() {
     let mut node = Node::start(vec![numbered(1), numbered(2), numbered(3)]);
     node.run(ms(10_000));
     reload(&mut node, vec![numbered(3)]);
+    node.run(ms(3_000));
     let sent = node.router().counters().adverts_sent;
     node.run(ms(10_000));
     assert_eq!(node.router().counters().adverts_sent, sent + 10);

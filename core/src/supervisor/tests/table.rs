@@ -4,7 +4,7 @@ use super::node::*;
 use crate::event::EventKind;
 use crate::io::{Command, KernelEvent};
 use crate::time::{Duration, Instant};
-use crate::vrrp::StateName::{self, Backup, Initialize, Master};
+use crate::vrrp::StateName::{self, Backup, Initialize, Leaving, Master};
 
 /// Our priority is 100, our address 10.0.0.5.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,6 +64,11 @@ fn in_state(state: StateName) -> Node {
             assert_eq!(node.state(), Master);
             node
         }
+        Leaving => {
+            let mut node = in_state(Master);
+            give(&mut node, Input::Shutdown);
+            node
+        }
     }
 }
 
@@ -99,7 +104,6 @@ fn give(node: &mut Node, input: Input) {
 fn expected(state: StateName, input: Input) -> (StateName, Timer, &'static [&'static str]) {
     use Timer::{None, Restarts, Skew, Stays};
     const YIELD: &[&str] = &["remove", "advert 100"];
-    const RELEASE: &[&str] = &["advert 0", "remove"];
     const ASSERT: &[&str] = &["advert 100", "announce"];
     match (state, input) {
         // Without a link, sockets are open already, and adverts are ignored.
@@ -130,13 +134,31 @@ fn expected(state: StateName, input: Input) -> (StateName, Timer, &'static [&'st
         // Nothing can be sent any more, but the VIP must go.
         (Master, Input::LinkDown | Input::AddressGone) => (Initialize, None, &["remove"]),
         (Master, Input::InterfaceGone) => (Initialize, None, &[]),
-        (Master, Input::Shutdown) => (Initialize, None, RELEASE),
+        // The VIP stays until another has it.
+        (Master, Input::Shutdown) => (Leaving, None, &["advert 0", "renew"]),
+
+        // An advert of another begins 20 ms in which it is to announce the VIP.
+        (
+            Leaving,
+            Input::Higher
+            | Input::EqualFromHigherAddress
+            | Input::EqualFromLowerAddress
+            | Input::Lower
+            | Input::ZeroFromMaster
+            | Input::ZeroFromOther
+            | Input::LinkUp,
+        ) => (Leaving, None, &[]),
+        (Leaving, Input::Timer) => (Leaving, None, &["renew"]),
+        (Leaving, Input::LinkDown | Input::AddressGone | Input::Shutdown) => {
+            (Initialize, None, &["remove"])
+        }
+        (Leaving, Input::InterfaceGone) => (Initialize, None, &[]),
     }
 }
 
 #[test]
 fn every_state_answers_every_input_as_the_table_says() {
-    for state in [Initialize, Backup, Master] {
+    for state in [Initialize, Backup, Master, Leaving] {
         for input in INPUTS {
             check(state, input);
         }
@@ -169,7 +191,7 @@ fn check(state: StateName, input: Input) {
         Timer::None => assert!(due > node.now, "{context}"),
     }
     let holds = node.vip().is_some();
-    assert_eq!(holds, next == Master, "{context}: the VIP follows the state");
+    assert_eq!(holds, matches!(next, Master | Leaving), "{context}: the VIP follows the state");
 }
 
 #[test]
@@ -177,6 +199,7 @@ fn shutdown_ends_with_everything_released() {
     for state in [Initialize, Backup, Master] {
         let mut node = in_state(state);
         give(&mut node, Input::Shutdown);
+        node.run(Duration::from_secs(3));
         assert!(node.supervisor.is_finished(), "{state}");
         assert_eq!(node.events().last(), Some(&&EventKind::Released), "{state}");
     }

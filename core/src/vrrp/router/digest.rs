@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use super::VirtualRouter;
 use crate::time::Instant;
 use crate::vrrp::Preempt;
-use crate::vrrp::state::{Backup, Master, State};
+use crate::vrrp::state::{Backup, Leaving, Master, State};
 
 impl VirtualRouter {
     /// See [`Supervisor::digest`](crate::supervisor::Supervisor::digest).
@@ -71,6 +71,13 @@ impl VirtualRouter {
                 if grouped {
                     master.hash(hasher);
                 }
+            }
+            State::Leaving(leaving) => {
+                let Leaving { until, zero_left, sent, successor, announced, lease_until, renew_at } =
+                    leaving;
+                assert!(sent.is_none(), "an advert's result is awaited");
+                (until, zero_left, successor.is_some(), announced, lease_until, renew_at)
+                    .hash(hasher);
             }
         }
     }

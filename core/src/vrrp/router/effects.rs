@@ -33,6 +33,7 @@ impl VirtualRouter {
             Ok(()) => self.counters.adverts_sent += 1,
             Err(_) => self.counters.sends_failed += 1,
         }
+        self.handle_zero_sent(ctx, generation, &result);
         let lease = Lease::of(self.config.interval);
         let lifetime = self.lifetime();
         let State::Master(master) = &mut self.state else {
@@ -100,8 +101,11 @@ impl VirtualRouter {
         for item in news {
             match item {
                 VipNews::Acquired(vip) => {
-                    self.announce(ctx, vec![vip.ip]);
-                    self.announcing.begin(ctx.now);
+                    // One that goes leaves the last word to whoever follows.
+                    if let State::Master(_) = self.state {
+                        self.announce(ctx, vec![vip.ip]);
+                        self.announcing.begin(ctx.now);
+                    }
                     self.event(ctx, EventKind::VipAcquired(vip));
                     if self.vips.held().count() == self.config.vips.len() {
                         self.refusal.recovered();
@@ -260,13 +264,13 @@ impl VirtualRouter {
     }
 
     /// Another host announces a VIP as its own. While MASTER, the neighbours are told at once whose
-    /// it is, but no more than once a second.
+    /// it is, but no more than once a second. While LEAVING, it is what is waited for.
     pub(crate) fn handle_claim(&mut self, ctx: &mut Context<'_>, ip: IpAddr, mac: MacAddress) {
         if !self.vips.held().any(|held| held == ip) {
             return;
         }
         let State::Master(master) = &mut self.state else {
-            return;
+            return self.hear_announcement(ctx, ip, mac);
         };
         self.counters.vips_claimed += 1;
         if ctx.now < master.reclaim_at {
@@ -295,7 +299,7 @@ impl VirtualRouter {
 
     /// The addresses whose claims by others matter now.
     pub(crate) fn watched(&self) -> impl Iterator<Item = IpAddr> {
-        let is_master = matches!(self.state, State::Master(_));
-        self.config.vips.iter().filter(move |_| is_master).map(|vip| vip.ip)
+        let holds = matches!(self.state, State::Master(_) | State::Leaving(_));
+        self.config.vips.iter().filter(move |_| holds).map(|vip| vip.ip)
     }
 }

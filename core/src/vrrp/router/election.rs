@@ -32,6 +32,11 @@ impl VirtualRouter {
         match (&mut self.state, heard.priority) {
             (State::Initialize(_), AdvertPriority::Zero) => {}
             (State::Initialize(_), AdvertPriority::Of(_)) => self.refusal.heard_other(),
+            // One that follows and goes again has made nobody else ready.
+            (State::Leaving(_), AdvertPriority::Zero) => {}
+            (State::Leaving(_), AdvertPriority::Of(_)) => {
+                self.hear_successor(heard.source, heard.at);
+            }
             (State::Backup(_), AdvertPriority::Zero) => self.handle_release(ctx.now, heard),
             (State::Backup(_), AdvertPriority::Of(priority)) => {
                 self.refusal.heard_other();
@@ -76,6 +81,7 @@ impl VirtualRouter {
             }
             return;
         };
+        self.hear_successor(heard.source, heard.at);
         if !self.is_better(heard.source, priority) {
             return;
         }
@@ -275,7 +281,7 @@ impl VirtualRouter {
         self.send_farewell_if_due(ctx);
         let grid = self.next_on_grid(ctx.now);
         match &mut self.state {
-            State::Initialize(_) => {}
+            State::Initialize(_) | State::Leaving(_) => {}
             State::Backup(backup) if backup.promote_at() <= ctx.now => {
                 if self.config.group.is_some() && !mutated!(GroupPromotesAlone) {
                     backup.waits_for_group = true;
@@ -349,12 +355,14 @@ impl VirtualRouter {
     /// A MASTER that finds its lease passed has been stopped or starved, or couldn't send, and another
     /// may be MASTER now: it is BACKUP with a fresh timer, sends nothing and puts nothing back.
     pub(crate) fn check_lease(&mut self, ctx: &mut Context<'_>) {
-        let State::Master(master) = &self.state else {
-            return;
-        };
-        if !self.config.lease || ctx.now < master.lease_until {
+        let lease_until = self.lease_until();
+        if ctx.now < lease_until {
             return;
         }
+        let State::Master(master) = &self.state else {
+            let lapsed = Reason::LeaseLapsed(ctx.now.since(lease_until));
+            return self.end_handover(ctx, lapsed);
+        };
         let reason = match master.retry_at {
             Some(_) => Reason::CannotSend,
             None => Reason::LeaseLapsed(ctx.now.since(master.lease_until)),
@@ -373,7 +381,10 @@ impl VirtualRouter {
     pub(crate) fn lease_until(&self) -> Instant {
         match &self.state {
             State::Master(master) if self.config.lease => master.lease_until,
-            State::Initialize(_) | State::Backup(_) | State::Master(_) => Instant::MAX,
+            State::Leaving(leaving) if self.config.lease => leaving.lease_until,
+            State::Initialize(_) | State::Backup(_) | State::Master(_) | State::Leaving(_) => {
+                Instant::MAX
+            }
         }
     }
 

@@ -38,14 +38,22 @@ impl VirtualRouter {
                 let reason = Reason::Blocked(blocker.clone());
                 self.leave_master(ctx, State::Initialize(blocker), reason);
             }
+            // Stopping is no reason to hurry; what takes the VIPs' use away is.
+            (State::Leaving(_), _) => {
+                if let Some(fault) = self.fault() {
+                    self.end_handover(ctx, Reason::Blocked(fault));
+                }
+            }
             (State::Backup(_) | State::Master(_), None) => {}
         }
     }
 
     pub(super) fn own_blocker(&self) -> Option<Blocker> {
-        if self.stopping {
-            return Some(Blocker::Stopping);
-        }
+        self.stopping.then_some(Blocker::Stopping).or_else(|| self.fault())
+    }
+
+    /// What is wrong with it.
+    pub(super) fn fault(&self) -> Option<Blocker> {
         if let Err(missing) = &self.uplink {
             return Some(missing.clone());
         }
@@ -115,7 +123,7 @@ impl VirtualRouter {
         }
     }
 
-    fn change_state(&mut self, ctx: &mut Context<'_>, next: State, reason: Reason) {
+    pub(super) fn change_state(&mut self, ctx: &mut Context<'_>, next: State, reason: Reason) {
         let from = self.state();
         self.state = next;
         let to = self.state();

@@ -233,13 +233,7 @@ fn wrong_values_of_further_keys_name_what_is_allowed() {
             "must be \"continue\" or \"abort\"",
         ),
         ("lease = 1", "7:9", "lease = 1", "must be true or false"),
-        (
-            "handover = \"planned\"",
-            "7:12",
-            "handover = \"planned\"",
-            "is not available yet; only \"strict\" is",
-        ),
-        ("handover = \"soft\"", "7:12", "handover = \"soft\"", "must be \"strict\""),
+        ("handover = \"soft\"", "7:12", "handover = \"soft\"", "must be \"planned\" or \"strict\""),
         (
             "checksum = \"rfc\"",
             "7:12",

@@ -29,6 +29,8 @@ pub struct Node {
     pub started_at: SimTime,
     /// When it was asked to end.
     pub asked_at: Option<SimTime>,
+    /// Whether it was MASTER then, all others BACKUP, and nothing amiss for a while.
+    pub stops_calmly: bool,
     /// Whether it was MASTER then, and could send; nobody can tell of one whose machine ails.
     pub owes_zero: Option<bool>,
     /// Zeros sent since it was asked to end.
@@ -130,6 +132,7 @@ impl Node {
             up: false,
             started_at: SimTime::ZERO,
             asked_at: None,
+            stops_calmly: false,
             owes_zero: Some(false),
             zeros_sent: 0,
             paused_at: None,

@@ -38,7 +38,7 @@ impl Judge<'_> {
         }
         let facts = &self.facts;
         let result = invariants::v3_silent(facts, id)
-            .and_then(|()| invariants::v4_silent(facts, id, at))
+            .and_then(|()| invariants::v4_silent(facts, id, at, priority))
             .and_then(|()| invariants::v6(facts, id, at))
             .and_then(|()| invariants::v8_sent(facts, id, priority))
             .and_then(|()| invariants::k2_leftovers(facts, id, priority));
@@ -56,13 +56,18 @@ impl Judge<'_> {
         match node.state {
             StateName::Backup => node.farewells = node.farewells.saturating_sub(1),
             StateName::Master if !is_zero => node.sent_at = Some(at),
-            StateName::Initialize | StateName::Master => {}
+            StateName::Initialize | StateName::Master | StateName::Leaving => {}
         }
     }
 
     pub(super) fn heard(&mut self, at: SimTime, id: NodeId, from: Option<NodeId>, frame: &Frame) {
         self.mark_truth(frame.truth);
         let node = &mut self.facts.nodes[id.index()];
+        if frame.truth == Truth::Reflected && node.cut_off > 0 {
+            // Without an address, it can't tell its own packets.
+            node.good_unread += 1;
+            return;
+        }
         let (Truth::Whole, Some(from), true) = (frame.truth, from, node.up) else {
             node.bad_unread += 1;
             return;
@@ -101,7 +106,7 @@ impl Judge<'_> {
                 node.provoked += 1;
                 node.provoked_in_turn += 1;
             }
-            StateName::Initialize | StateName::Backup => {}
+            StateName::Initialize | StateName::Backup | StateName::Leaving => {}
         }
         let Some(config) = &node.config else { return };
         let drift = self.facts.scenario.nodes[id.index()].drift_ppm.unsigned_abs();
@@ -229,6 +234,17 @@ impl Judge<'_> {
                 // A renewal under way may put back what somebody removed; the add after it finds it there.
                 let bound = ANNOUNCED_WITHIN + self.facts.kernel_bound();
                 self.ask_at(Bounded::Announced, id, at + bound);
+                self.ask_handed_over(at, id);
+            }
+        }
+    }
+
+    /// Whoever hands over is to hear that somebody follows.
+    fn ask_handed_over(&mut self, at: SimTime, follower: NodeId) {
+        let by = at + invariants::overlap_max(&self.facts);
+        for id in self.facts.scenario.ids().filter(|id| *id != follower) {
+            if self.facts.node(id).state == StateName::Leaving {
+                self.ask_at(Bounded::HandedOver, id, by);
             }
         }
     }
