@@ -11,7 +11,7 @@ use crate::lab::LabArgs;
 /// Keeps virtual IPs on one healthy node of several, by VRRP.
 ///
 /// Without a command it runs the virtual routers of FILE until SIGTERM or SIGINT, and then releases
-/// every VIP; a second signal ends it at once. SIGHUP reads FILE now. A file that is named like a
+/// every VIP; a second signal hands them to nobody. SIGHUP reads FILE now. A file that is named like a
 /// command is reached by its path: ./check
 #[derive(Debug, Parser)]
 #[command(
@@ -104,7 +104,7 @@ Environment:
 
 Exit status:
    0  stopped, every VIP released; for check: the file is good
-   1  stopped by a second signal; for status: something needs a look
+   1  stopped by a third signal; for status: something needs a look
    2  for status and forget: a shard has no primary, or no daemon answers
   70  a defect
   71  the system refused something essential

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// All is done, and every VIP released.
     Clean,
-    /// Stopped by a second signal, before every VIP was released.
+    /// Stopped by a third signal, before every VIP was released.
     Cut,
     /// What was asked for is well but for something.
     Warning,

@@ -134,7 +134,7 @@ fn start_vrrp(
 ) -> io::Result<oneshot::Receiver<VrrpEnd>> {
     let (ended, end) = oneshot::channel();
     thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
-        // Nobody listens any more when a second signal has ended the process.
+        // Nobody listens any more when a third signal has ended the process.
         let _ = ended.send(linux::run_vrrp(routers, commands, processes));
     })?;
     Ok(end)

@@ -64,7 +64,17 @@ pub(crate) struct Service {
     user: Option<Box<str>>,
     log: Log,
     reading: Option<JoinHandle<Read>>,
-    is_stopping: bool,
+    stopping: Stopping,
+}
+
+/// How often it was asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stopping {
+    Not,
+    /// Once: VIPs are handed over, as the file wants it.
+    Asked,
+    /// Twice: they go at once.
+    Hurried,
 }
 
 impl Service {
@@ -91,11 +101,11 @@ impl Service {
             may_route,
             log,
             reading: None,
-            is_stopping: false,
+            stopping: Stopping::Not,
         }
     }
 
-    /// Serves until the virtual routers have ended, or a second signal asks to stop.
+    /// Serves until the virtual routers have ended, or a third signal asks to stop.
     pub(crate) async fn run(
         mut self,
         mut signals: Signals,
@@ -114,8 +124,8 @@ impl Service {
                     tracing::error!("the thread of discovery has panicked; no roles until a restart");
                 }
                 wish = signals.next() => match wish {
-                    Wish::Stop if self.is_stopping => {
-                        tracing::warn!("stopping at once, before all VIPs are released");
+                    Wish::Stop if self.stopping == Stopping::Hurried => {
+                        tracing::warn!("ending before all is released");
                         return Exit::Cut;
                     }
                     Wish::Stop => self.stop(),
@@ -126,14 +136,14 @@ impl Service {
                     self.handle_read(read);
                 }
                 () = tokio::time::sleep_until(read_at),
-                    if self.reading.is_none() && !self.is_stopping => self.begin_read(),
+                    if self.reading.is_none() && !self.is_stopping() => self.begin_read(),
             }
         }
     }
 
     fn ended(&self, end: Result<VrrpEnd, oneshot::error::RecvError>) -> Exit {
         match end {
-            Ok(Ok(())) if self.is_stopping => Exit::Clean,
+            Ok(Ok(())) if self.is_stopping() => Exit::Clean,
             Ok(Ok(())) => {
                 tracing::error!("the virtual routers have ended unasked");
                 Exit::Defect
@@ -150,14 +160,28 @@ impl Service {
     }
 
     fn stop(&mut self) {
-        tracing::info!("stopping; once more to stop at once");
-        self.is_stopping = true;
+        self.stopping = match self.stopping {
+            Stopping::Not => {
+                tracing::info!("stopping; once more to hand over to nobody");
+                Stopping::Asked
+            }
+            Stopping::Asked | Stopping::Hurried => {
+                tracing::warn!(
+                    "letting go of the VIPs at once; once more to wait for no hook either"
+                );
+                Stopping::Hurried
+            }
+        };
         self.reading = None;
         self.send(Command::Shutdown);
     }
 
+    fn is_stopping(&self) -> bool {
+        self.stopping != Stopping::Not
+    }
+
     fn reload(&mut self) {
-        if self.is_stopping {
+        if self.is_stopping() {
             return;
         }
         // A read that began before may have seen the file as it was.

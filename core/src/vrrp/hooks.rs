@@ -142,12 +142,13 @@ impl Hooks {
         let Some(running) = self.running.take_if(|running| running.id == id) else {
             return;
         };
-        let succeeded = result.is_ok();
+        // One that was killed was of an earlier decision: the VIPs wait for the hook of this one.
         if !running.killed {
+            let succeeded = result.is_ok();
             host.news.push(HookNews::Ended(running.kind, result));
-        }
-        if running.kind == HookKind::Promote && self.gate_until.take().is_some() {
-            host.news.push(HookNews::GateOpened(succeeded));
+            if running.kind == HookKind::Promote && self.gate_until.take().is_some() {
+                host.news.push(HookNews::GateOpened(succeeded));
+            }
         }
         self.advance(host);
     }

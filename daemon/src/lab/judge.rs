@@ -294,6 +294,12 @@ pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check>
             .unwrap_or(f64::INFINITY),
         bound_ms: millis(timing.two_holders_max(theory::priority(1))),
     };
+    // Until whoever goes has heard the announcement.
+    let handover = || Check {
+        what: "two holders",
+        measured_ms: typical(runs.iter().map(|run| millis(run.two_holders)).collect()),
+        bound_ms: either(5.0, 20.0),
+    };
     let healed = || Check {
         what: "healed",
         measured_ms: worst(
@@ -305,7 +311,8 @@ pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check>
     match kind {
         Kind::Election => vec![],
         Kind::Kill | Kind::Freeze => vec![overlap(), first_advert(), gap_over_theory(20.0)],
-        Kind::Stop | Kind::Partition => vec![first_advert(), gap_over_theory(20.0)],
+        Kind::Stop => vec![handover(), first_advert(), gap()],
+        Kind::Partition => vec![first_advert(), gap_over_theory(20.0)],
         Kind::Pull => vec![first_advert(), gap_over_theory(5.0)],
         Kind::Return | Kind::Back | Kind::Thaw => vec![gap()],
         Kind::Healing => vec![healed()],

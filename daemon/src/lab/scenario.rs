@@ -102,6 +102,7 @@ fn stop(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
     let fault = cluster.signal(MASTER, Signal::SIGTERM)?;
     let status = cluster.nodes[MASTER].reap(STOP_WITHIN)?;
     let mut stopped = takeover(cluster, fault)?;
+    stopped.gap_theory = Duration::ZERO;
     match status {
         Some(status) if status.success() => {}
         Some(status) => fail(&mut stopped, format!("the daemon ended with {status}")),

@@ -219,3 +219,20 @@ fn the_last_hook_has_ended_in_time() {
         assert_eq!(last, by);
     }
 }
+
+#[test]
+fn the_end_of_a_hook_that_was_killed_lets_no_vip_on_before_the_next_hook() {
+    let mut bench = Bench::new(true, false);
+    assert_eq!(bench.promote(), "up BACKUP>MASTER");
+    assert_eq!(bench.demote(), "kill 1");
+    assert_eq!(bench.promote(), "");
+    bench.news.clear();
+    assert_eq!(bench.end(1, false), "up BACKUP>MASTER");
+    assert_eq!(bench.news, [HookNews::Started(HookKind::Promote)]);
+    assert!(bench.hooks.holds_vips());
+    assert_eq!(bench.end(2, true), "");
+    assert_eq!(
+        bench.news[1..],
+        [HookNews::Ended(HookKind::Promote, Ok(())), HookNews::GateOpened(true)]
+    );
+}
