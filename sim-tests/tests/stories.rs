@@ -86,10 +86,22 @@ fn rolling_restart_of_the_backups_is_no_event() {
 }
 
 #[test]
-fn rolling_restart_of_the_master_costs_a_skew_time() {
+fn rolling_restart_of_the_master_costs_no_gap() {
     let run = three().fault("20s", "21s", stop(A)).run();
-    assert_eq!(run.masters_at("20.7s"), [B], "priority 0 asks for a successor at once");
-    assert_eq!(run.two_holders_millis(), 0);
+    assert_eq!(run.holders_at("20.5s"), [A], "it serves though it has said priority 0");
+    assert_eq!(run.masters_at("20.7s"), [B], "which asks for a successor at once");
+    assert_eq!(run.no_holder_micros("10s", "20.9s"), 0);
+    assert!(run.two_holders_millis() < 20, "until the announcement is heard");
+}
+
+#[test]
+fn a_planned_stop_waits_for_the_successors_slow_hook() {
+    let run =
+        three().hooks_take(A, "0.1s").hooks_take(B, "1.5s").fault("20s", "30s", stop(A)).run();
+    assert_eq!(run.masters_at("21s"), [B]);
+    assert_eq!(run.holders_at("22s"), [A], "its hook runs");
+    assert_eq!(run.holders_at("23s"), [B]);
+    assert_eq!(run.no_holder_micros("10s", "29s"), 0);
 }
 
 #[test]

@@ -66,6 +66,11 @@ impl Story {
         self
     }
 
+    pub(crate) fn hooks_take(mut self, node: usize, span: &str) -> Self {
+        self.0.nodes[node].hooks_take = Some(time(span));
+        self
+    }
+
     pub(crate) fn every_centis(mut self, centis: u16) -> Self {
         self.0.interval_centis = centis;
         self.0.end = SimTime::from_secs(6);
@@ -129,6 +134,19 @@ impl Told {
             .filter(|span| span.from_ns < to && span.to_ns > from)
             .map(|span| format!("{:?}", span.state).to_uppercase())
             .collect()
+    }
+
+    /// For how long between two moments no node had the VIP, in microseconds.
+    pub(crate) fn no_holder_micros(&self, from: &str, to: &str) -> u64 {
+        let (mut served_to, to) = (time(from).0, time(to).0);
+        let mut spans: Vec<_> = self.0.holdings.iter().collect();
+        spans.sort_by_key(|span| span.from_ns);
+        let mut nanos = 0;
+        for span in spans.iter().filter(|span| span.from_ns < to) {
+            nanos += span.from_ns.saturating_sub(served_to);
+            served_to = served_to.max(span.to_ns);
+        }
+        (nanos + to.saturating_sub(served_to)) / 1_000
     }
 
     /// For how long two nodes had the VIP at once, in all.
