@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use openproxy_core::vrrp::{
-    AdverInterval, Check, ChecksumForm, Family, HookFailure, IntervalMismatch, Preempt, Priority,
-    RouterConfig, RouterKey, TrackConfig, Transport, Version, Vip, Vrid, Weight,
+    AdverInterval, Check, ChecksumForm, Family, Handover, HookFailure, IntervalMismatch, Preempt,
+    Priority, RouterConfig, RouterKey, TrackConfig, Transport, Version, Vip, Vrid, Weight,
 };
 
 pub(crate) const INTERFACE: &str = "eth0";
@@ -132,6 +132,10 @@ fn set_hooks(draw: &mut Unstructured<'_>, config: &mut RouterConfig) -> Result<(
     let program: Arc<[String]> = ["hook".to_owned()].into();
     config.hooks.pre_promote = draw.arbitrary::<bool>()?.then(|| Arc::clone(&program));
     config.hooks.pre_demote = draw.arbitrary::<bool>()?.then_some(program);
+    if config.hooks.pre_demote.is_some() {
+        // As a file that says nothing of it has it.
+        config.handover = Handover::Strict;
+    }
     config.hooks.timeout = Duration::from_secs(draw.int_in_range(1..=20)?);
     if draw.arbitrary()? {
         config.hooks.on_failure = HookFailure::Abort;

@@ -202,7 +202,13 @@ impl Judge<'_> {
             AddressChange::Gone(_) => node.present &= !bit,
         }
         match change {
-            AddressChange::Present(address) if address.ours => node.ours |= bit,
+            AddressChange::Present(address) if address.ours => {
+                node.ours |= bit;
+                if cause == Cause::Process && node.state == StateName::Master {
+                    // What couldn't be removed is a VIP of its own by now.
+                    node.leftover &= !bit;
+                }
+            }
             AddressChange::Present(_) => {}
             AddressChange::Gone(gone) => {
                 if gone.ours {
