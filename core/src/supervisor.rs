@@ -245,13 +245,13 @@ impl Supervisor {
                 }
             }
             Command::Shutdown => {
-                let ends = self.routers.iter().map(VirtualRouter::end_max);
+                let ends = self.routers.iter().map(|r| r.end_max(self.successor_within(r)));
                 let by = now + ends.max().unwrap_or_default() + SHUTDOWN_MARGIN;
                 self.shutdown_by =
                     Some(if mutated!(ShutdownUnbounded) { Instant::MAX } else { by });
                 self.any_stopping = true;
                 for position in 0..self.routers.len() {
-                    self.with_router(now, position, VirtualRouter::stop);
+                    self.stop(now, position);
                 }
             }
         }

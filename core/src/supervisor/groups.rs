@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Supervisor;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::vrrp::{StateName, VirtualRouter};
 
 impl Supervisor {
@@ -21,6 +21,22 @@ impl Supervisor {
         for members in groups.values() {
             self.settle_group(now, members);
         }
+    }
+
+    /// Stops one router, for good.
+    pub(super) fn stop(&mut self, now: Instant, position: usize) {
+        let Some(router) = self.routers.get(position) else { return };
+        let within = self.successor_within(router);
+        self.with_router(now, position, |router, ctx| router.stop(ctx, within));
+    }
+
+    /// How long after its priority 0 another is MASTER in a router's place: of a group, the slowest
+    /// decides.
+    pub(super) fn successor_within(&self, router: &VirtualRouter) -> Duration {
+        let group = router.config().group.as_ref();
+        let is_with = |r: &&VirtualRouter| group.is_some() && r.config().group.as_ref() == group;
+        let others = self.routers.iter().filter(is_with).map(VirtualRouter::successor_within);
+        others.max().unwrap_or_default().max(router.successor_within())
     }
 
     fn settle_group(&mut self, now: Instant, members: &[usize]) {

@@ -30,7 +30,7 @@ impl Supervisor {
             match configs.iter().find(|config| config.key == *router.key()) {
                 Some(_) if mutated!(ReloadRestartsAll) => {
                     removed += 1;
-                    self.with_router(now, position, VirtualRouter::stop);
+                    self.stop(now, position);
                 }
                 Some(config) if config == router.config() => {}
                 Some(config) => {
@@ -38,20 +38,17 @@ impl Supervisor {
                     let config = config.clone();
                     self.with_router(now, position, |r, ctx| r.reconfigure(ctx, config));
                 }
-                // What another router is to have isn't this one's to hand over.
-                None if shares_vip(&configs, router.config()) => {
-                    removed += 1;
-                    self.with_router(now, position, VirtualRouter::stop_at_once);
-                }
                 None => {
                     removed += 1;
-                    self.with_router(now, position, VirtualRouter::stop);
+                    self.stop(now, position);
                 }
             }
         }
-        // One that hands over is in the file again: it makes way.
+        // One that hands over is in the file again, or its VIP is: it makes way.
         for position in 0..self.routers.len() {
-            let is_back = |r: &&VirtualRouter| configs.iter().any(|config| config.key == *r.key());
+            let is_back = |r: &&VirtualRouter| {
+                shares_vip(&configs, r.config()) || configs.iter().any(|c| c.key == *r.key())
+            };
             let router = self.routers.get(position).filter(|router| router.is_stopping());
             if router.filter(is_back).is_some() {
                 self.with_router(now, position, VirtualRouter::stop_at_once);

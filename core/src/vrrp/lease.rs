@@ -20,7 +20,7 @@ const RENEWAL_INTERVAL_MIN: Duration = Duration::from_millis(250);
 pub struct Lease {
     /// The lifetime that the kernel is given.
     pub secs: u32,
-    /// The least time between two renewals; each goes with an advert.
+    /// The least time between two renewals by a MASTER; each goes with an advert.
     pub renewal_interval: Duration,
 }
 

@@ -248,8 +248,8 @@ impl VirtualRouter {
     /// Whether it holds nothing and nothing of it is under way.
     pub(crate) fn is_released(&self) -> bool {
         let is_clear = self.vips.is_clear() || mutated!(RemovalsNotAwaited);
-        let is_there = matches!(self.state, State::Initialize(_));
-        self.stopping && is_there && is_clear && self.hooks.is_idle()
+        let takes_no_part = matches!(self.state, State::Initialize(_));
+        self.stopping && takes_no_part && is_clear && self.hooks.is_idle()
     }
 
     /// Whether it waits for the others of its group to be MASTER with it.
@@ -301,8 +301,10 @@ impl VirtualRouter {
     }
 
     /// Releases everything, for good: as the file wants it.
-    pub(crate) fn stop(&mut self, ctx: &mut Context<'_>) {
-        self.begin_handover(ctx);
+    ///
+    /// `within` is how long whoever follows may take, the whole group of it.
+    pub(crate) fn stop(&mut self, ctx: &mut Context<'_>, within: Duration) {
+        self.begin_handover(ctx, within);
         self.stopping = true;
         self.tracking.stop(ctx.out);
         self.settle(ctx);

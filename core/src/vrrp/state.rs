@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::AdverInterval;
 use crate::event::Blocker;
 use crate::io::{Generation, MacAddress};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// A state without its data, for logs, hooks and status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,6 +137,8 @@ impl Owed {
 /// What only one has that hands over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Leaving {
+    /// How long after a priority 0 whoever follows has followed.
+    pub(super) within: Duration,
     /// The VIPs come off then, or priority 0 is said once more.
     pub(super) until: Instant,
     /// Whether another priority 0 is to cover the loss of the first.

@@ -49,10 +49,11 @@ pub fn k9_served(
             broken(Id::K9, id, "ends its handover before anybody could follow")
         }
         (StateName::Leaving, _, Reason::Followed(_) | Reason::Announced(_)) if is_well => {
-            // Adverts say nothing of how long the hook runs that comes before the VIPs.
-            let may_wait = matches!(reason, Reason::Followed(_))
+            // Who has no promote hook expects none elsewhere.
+            let is_unlike = matches!(reason, Reason::Followed(_))
+                && facts.scenario.nodes[id.index()].hooks_take.is_none()
                 && facts.scenario.nodes.iter().any(|node| node.hooks_take.is_some());
-            if may_wait || is_held_elsewhere(facts, id) {
+            if is_unlike || is_held_elsewhere(facts, id) {
                 return Ok(());
             }
             broken(Id::K9, id, "lets go of VIPs that nobody else has")
@@ -69,7 +70,11 @@ fn is_held_elsewhere(facts: &Facts<'_>, id: NodeId) -> bool {
         let both_want = facts.wanted(id) & facts.wanted(other);
         facts.is_master(other) && facts.node(other).ours & both_want == both_want
     };
-    let followers = others().filter(|other| facts.node(*other).state_since >= since).count();
+    let has_followed = |other: &NodeId| {
+        let other = facts.node(*other);
+        other.state != StateName::Initialize && other.state_since >= since
+    };
+    let followers = others().filter(has_followed).count();
     followers > 1 || others().any(holds)
 }
 

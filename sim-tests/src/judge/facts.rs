@@ -238,14 +238,19 @@ impl<'s> Facts<'s> {
         }
     }
 
-    /// How long a handover of a node takes at most: two longest skews with their margins, and the hook
-    /// of whoever follows.
+    /// How long a handover of a node takes at most: two longest skews with their margins, and what
+    /// whoever follows has from its first advert to its announcement.
     #[must_use]
     pub fn handover_max(&self, node: NodeId) -> Duration {
         let Some(config) = &self.node(node).config else { return Duration::ZERO };
+        if !self.scenario.hands_over {
+            return Duration::ZERO;
+        }
         let interval = config.interval.duration();
         let margin = (interval / 10).max(Duration::from_millis(50));
-        (self.skew_unit(node, interval) + margin) * 2 + HOOK_TIMEOUT
+        let hooked = config.hooks.pre_promote.is_some();
+        let hook = if hooked { HOOK_TIMEOUT } else { Duration::ZERO };
+        (self.skew_unit(node, interval) + margin) * 2 + hook + Duration::from_millis(20)
     }
 
     /// The longest skew of any node.

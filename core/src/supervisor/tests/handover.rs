@@ -2,7 +2,9 @@
 
 use super::node::*;
 use crate::event::{Blocker, EventKind, Reason};
-use crate::io::{AddressOperation, Command, Completion, MacAddress, Output, SendError};
+use crate::io::{
+    AddressError, AddressOperation, Command, Completion, Lifetime, MacAddress, Output, SendError,
+};
 use crate::time::{Duration, Instant};
 use crate::vrrp::StateName::{Initialize, Leaving, Master};
 use crate::vrrp::{Handover, RouterConfig, Version, Vrid};
@@ -122,7 +124,7 @@ fn with_a_promote_hook_the_announcement_is_waited_for_as_long_as_a_hook_may_run(
         node
     };
     let mut node = hooked();
-    about(stays(&mut node), ms(10_000));
+    about(stays(&mut node), ms(10_020));
     let mut node = hooked();
     node.run(ms(2_000));
     claim(&mut node);
@@ -169,31 +171,62 @@ fn who_hands_over_neither_asserts_nor_yields_nor_counts_zeros() {
 }
 
 #[test]
-fn leases_are_renewed_until_the_vip_goes() {
-    for interval in [1, 20, 99, 100, 4_000] {
+fn leases_are_short_and_renewed_until_the_vip_goes() {
+    for (interval, secs) in [(1, 1), (20, 1), (99, 1), (100, 2), (4_000, 2)] {
         let mut config =
             RouterConfig { version: Version::V3, interval: centis(interval), ..config(100) };
         config.hooks.timeout = ms(20_000);
         let mut node = hooked(config);
+        let position = node.log.len();
         shut_down(&mut node);
         node.hear(&advert_v3(LOW, 50, interval));
-        about(stays(&mut node), ms(20_000));
+        about(stays(&mut node), ms(20_020));
         assert!(matches!(ended(&node), Reason::Followed(_)), "{interval}: {}", ended(&node));
-        let renewals: Vec<Instant> = node
-            .log
-            .iter()
-            .filter_map(|(at, output)| match output {
-                Output::Address(request)
-                    if matches!(request.operation, AddressOperation::Renew(_)) =>
-                {
-                    Some(*at)
-                }
-                _ => None,
-            })
-            .collect();
-        let gaps = renewals.windows(2).map(|pair| pair[1].since(pair[0]));
-        assert!(gaps.clone().all(|gap| gap >= ms(250)), "{interval}: {:?}", gaps.min());
+        let renewals = node.log.iter().skip(position).filter_map(|(at, output)| match output {
+            Output::Address(request) => match request.operation {
+                AddressOperation::Renew(lifetime) => Some((*at, lifetime)),
+                AddressOperation::Add(_) | AddressOperation::Remove => None,
+            },
+            _ => None,
+        });
+        let renewals: Vec<(Instant, Lifetime)> = renewals.collect();
+        assert!(renewals.iter().all(|(_, lifetime)| *lifetime == Lifetime::Secs(secs)));
+        let gaps = renewals.windows(2).map(|pair| pair[1].0.since(pair[0].0));
+        let expected = ms(u64::from(secs) * 250);
+        assert!(gaps.clone().all(|gap| gap == expected), "{interval}: {:?}", gaps.max());
     }
+}
+
+#[test]
+fn a_renewal_that_is_refused_once_is_tried_again_before_the_lease_is_over() {
+    let mut node = master(config(100));
+    node.refuse.insert(ip(VIP), AddressError::Other("busy".to_owned()));
+    shut_down(&mut node);
+    node.refuse.clear();
+    let position = node.log.len();
+    node.run(ms(300));
+    assert!(node.words_since(position).contains(&"renew".to_owned()));
+    assert!(node.vip().is_some());
+}
+
+#[test]
+fn of_a_group_the_slowest_decides_how_long_a_successor_may_take() {
+    let grouped = |vrid, version, interval| {
+        let mut config = RouterConfig { version, interval: centis(interval), ..config(100) };
+        config.key.vrid = Vrid::new(vrid).expect("in range");
+        config.vips = [vip(&format!("10.0.0.{vrid}/24"))].into();
+        config.group = Some("both".into());
+        config
+    };
+    let quick = grouped(51, Version::V3, 10);
+    let mut node = Node::start(vec![quick, grouped(52, Version::V2, 100)]);
+    node.run(ms(10_200));
+    shut_down(&mut node);
+    assert!(node.supervisor.routers().iter().all(|router| router.state() == Leaving));
+    node.run(WAIT * 2 - ms(1));
+    assert_eq!(node.addresses.len(), 3, "the host's, and both VIPs");
+    node.run(ms(2));
+    assert_eq!(node.addresses.len(), 1);
 }
 
 #[test]
@@ -286,11 +319,15 @@ fn a_reload_that_needs_the_vip_elsewhere_does_not_wait() {
         node.turns();
         assert_eq!(node.router().state() == Leaving, keeps, "{why}");
     }
-    let mut node = master(config(100));
-    for file in [vec![], vec![config(100)]] {
-        node.inbox.commands.push_back(Command::Reload(file));
-        node.turns();
+    for (why, back) in
+        [("it is in the file again", config(100)), ("its VIP is in the file again", elsewhere())]
+    {
+        let mut node = master(config(100));
+        for file in [vec![], vec![back]] {
+            node.inbox.commands.push_back(Command::Reload(file));
+            node.turns();
+        }
+        let keeps = node.supervisor.routers().iter().any(|router| router.state() == Leaving);
+        assert!(!keeps && node.vip().is_none(), "{why}");
     }
-    let keeps = node.supervisor.routers().iter().any(|router| router.state() == Leaving);
-    assert!(!keeps && node.vip().is_none(), "it is in the file again");
 }

@@ -73,8 +73,16 @@ impl VirtualRouter {
                 }
             }
             State::Leaving(leaving) => {
-                let Leaving { until, zero_left, sent, successor, announced, lease_until, renew_at } =
-                    leaving;
+                let Leaving {
+                    within: _,
+                    until,
+                    zero_left,
+                    sent,
+                    successor,
+                    announced,
+                    lease_until,
+                    renew_at,
+                } = leaving;
                 assert!(sent.is_none(), "an advert's result is awaited");
                 (until, zero_left, successor.is_some(), announced, lease_until, renew_at)
                     .hash(hasher);

@@ -21,8 +21,8 @@ const FAILURE_TOLD_EVERY: Duration = Duration::from_secs(60);
 const RECLAIM_INTERVAL: Duration = Duration::from_secs(1);
 
 impl VirtualRouter {
-    /// An advert was sent, or wasn't. Only an advert that was really sent renews the leases, so a
-    /// node that can't send loses its VIPs.
+    /// An advert was sent, or wasn't. Only an advert that was really sent renews a MASTER's leases, so
+    /// a node that can't send loses its VIPs.
     pub(crate) fn handle_advert_sent(
         &mut self,
         ctx: &mut Context<'_>,
@@ -33,11 +33,10 @@ impl VirtualRouter {
             Ok(()) => self.counters.adverts_sent += 1,
             Err(_) => self.counters.sends_failed += 1,
         }
-        self.handle_zero_sent(ctx, generation, &result);
         let lease = Lease::of(self.config.interval);
         let lifetime = self.lifetime();
         let State::Master(master) = &mut self.state else {
-            return;
+            return self.handle_zero_sent(ctx, generation, result);
         };
         let Some((_, sent_at)) = master.sent.take_if(|(sent, _)| *sent == generation) else {
             return;
@@ -62,12 +61,16 @@ impl VirtualRouter {
                 if !mutated!(SendNotRetried) {
                     master.retry_at = Some(ctx.now + self.config.interval.duration() / 4);
                 }
-                let told = self.send_failure_told_at;
-                if told.is_none_or(|at| ctx.now.since(at) >= FAILURE_TOLD_EVERY) {
-                    self.send_failure_told_at = Some(ctx.now);
-                    self.event(ctx, EventKind::SendFailed(error));
-                }
+                self.tell_send_failure(ctx, error);
             }
+        }
+    }
+
+    pub(super) fn tell_send_failure(&mut self, ctx: &mut Context<'_>, error: SendError) {
+        let told = self.send_failure_told_at;
+        if told.is_none_or(|at| ctx.now.since(at) >= FAILURE_TOLD_EVERY) {
+            self.send_failure_told_at = Some(ctx.now);
+            self.event(ctx, EventKind::SendFailed(error));
         }
     }
 
@@ -137,7 +140,9 @@ impl VirtualRouter {
     /// The kernel refuses a VIP. While another node could take the role, it gets its turn; if none
     /// does, what can be held is held.
     fn handle_refusal(&mut self, ctx: &mut Context<'_>) {
-        let State::Master(_) = self.state else { return };
+        let State::Master(_) = self.state else {
+            return self.retry_while_leaving(ctx.now);
+        };
         if mutated!(RefusalIgnored) {
             return;
         }

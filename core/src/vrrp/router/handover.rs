@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Context, VirtualRouter, kernel};
 use crate::event::{Blocker, Reason};
-use crate::io::{Generation, MacAddress, SendError};
+use crate::io::{Generation, Lifetime, MacAddress, SendError};
 use crate::time::{Duration, Instant};
 use crate::vrrp::announcing::Announcing;
 use crate::vrrp::state::{Leaving, State};
@@ -15,8 +15,12 @@ use crate::vrrp::{AdvertPriority, Handover, Lease, Priority, skew_time};
 const ANNOUNCED_WITHIN: Duration = Duration::from_millis(20);
 /// What a BACKUP may be late by, at least, beyond the longest skew.
 const MARGIN_MIN: Duration = Duration::from_millis(50);
-/// The least time between two renewals: each is an event for every netlink listener on the host.
-const RENEWAL_INTERVAL_MIN: Duration = Duration::from_millis(250);
+/// No advert keeps others from taking over now: a lease is no longer than it must be, and renewed this
+/// many times in its length.
+const LEASE_SECS_MAX: u32 = 2;
+const RENEWALS: u32 = 4;
+/// A VIP that the kernel has refused is tried again so soon.
+const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 impl VirtualRouter {
     /// Whether a stop now is a planned one: it serves well, and may go on until another does.
@@ -28,12 +32,15 @@ impl VirtualRouter {
     }
 
     /// Says that it goes, and serves on until somebody else does.
-    pub(super) fn begin_handover(&mut self, ctx: &mut Context<'_>) {
+    ///
+    /// `within` is how long whoever follows may take, the whole group of it.
+    pub(super) fn begin_handover(&mut self, ctx: &mut Context<'_>, within: Duration) {
         let State::Master(master) = &self.state else { return };
         if !self.hands_over() || mutated!(HandoverOmitted) {
             return;
         }
         let leaving = Leaving {
+            within,
             until: ctx.now,
             zero_left: true,
             sent: None,
@@ -56,37 +63,32 @@ impl VirtualRouter {
         } else {
             self.send(ctx, AdvertPriority::Zero, self.config.interval)
         };
-        let until = ctx.now + self.successor_within();
         if let State::Leaving(leaving) = &mut self.state {
-            (leaving.sent, leaving.until) = (sent, until);
+            (leaving.sent, leaving.until) = (sent, ctx.now + leaving.within);
         }
     }
 
     /// How long after a priority 0 the last BACKUP has become MASTER, whatever its priority.
-    fn successor_within(&self) -> Duration {
+    pub(crate) fn successor_within(&self) -> Duration {
         let interval = self.config.interval;
         let skew_max = skew_time(self.config.version, Priority::MIN, interval);
         skew_max + MARGIN_MIN.max(interval.duration() / 10)
     }
 
     /// How long after it was asked to stop everything has come to an end, at the latest.
-    pub(crate) fn end_max(&self) -> Duration {
-        self.handover_max() + self.config.hooks.end_max()
-    }
-
-    /// How long a handover may take from its beginning.
-    fn handover_max(&self) -> Duration {
-        match self.config.handover {
-            Handover::Planned => self.successor_within() * 2 + self.announced_within(),
+    pub(crate) fn end_max(&self, within: Duration) -> Duration {
+        let handover = match self.config.handover {
+            Handover::Planned => within * 2 + self.announced_within(),
             Handover::Strict => Duration::ZERO,
-        }
+        };
+        handover + self.config.hooks.end_max()
     }
 
     /// How long after its first advert whoever follows has announced its VIPs. Nodes are set up
     /// alike: where we have a promote hook, it runs one first.
     fn announced_within(&self) -> Duration {
         match &self.config.hooks.pre_promote {
-            Some(_) => self.config.hooks.timeout,
+            Some(_) => self.config.hooks.timeout + ANNOUNCED_WITHIN,
             None => ANNOUNCED_WITHIN,
         }
     }
@@ -112,7 +114,9 @@ impl VirtualRouter {
             return;
         }
         let (_, announced) = leaving.announced.get_or_insert((mac, Vec::new()));
-        announced.push(ip);
+        if !announced.contains(&ip) {
+            announced.push(ip);
+        }
         let all_are = self.vips.held().all(|held| announced.contains(&held));
         leaving.until = leaving.until.min(ctx.now + ANNOUNCED_WITHIN);
         if all_are {
@@ -125,31 +129,32 @@ impl VirtualRouter {
         &mut self,
         ctx: &mut Context<'_>,
         generation: Generation,
-        result: &Result<(), SendError>,
+        result: Result<(), SendError>,
     ) {
         let soon = ctx.now + self.config.interval.duration() / 4;
         if let State::Leaving(leaving) = &mut self.state
             && leaving.sent.take_if(|sent| *sent == generation).is_some()
-            && result.is_err()
+            && let Err(error) = result
         {
             leaving.until = leaving.until.min(soon);
+            self.tell_send_failure(ctx, error);
         }
     }
 
     /// Renewals, the second priority 0, and the end.
     pub(super) fn handle_handover_timeout(&mut self, ctx: &mut Context<'_>) {
-        let lifetime = self.lifetime();
-        let interval = self.config.interval;
         let State::Leaving(leaving) = &mut self.state else { return };
         if leaving.renew_at <= ctx.now {
-            leaving.renew_at = if self.config.lease {
-                ctx.now + interval.duration().max(RENEWAL_INTERVAL_MIN)
+            if self.config.lease {
+                let secs = Lease::of(self.config.interval).secs.min(LEASE_SECS_MAX);
+                let lease = Duration::from_secs(secs.into());
+                leaving.renew_at = ctx.now + lease / RENEWALS;
+                if !mutated!(LeavingNotRenewed) {
+                    leaving.lease_until = ctx.now + lease;
+                    self.vips.renew(&mut kernel(ctx), Lifetime::Secs(secs));
+                }
             } else {
-                Instant::MAX
-            };
-            if !mutated!(LeavingNotRenewed) {
-                leaving.lease_until = ctx.now + Lease::of(interval).duration();
-                self.vips.renew(&mut kernel(ctx), lifetime);
+                leaving.renew_at = Instant::MAX;
             }
         }
         if ctx.now < leaving.until {
@@ -166,6 +171,13 @@ impl VirtualRouter {
                 self.say_zero(ctx);
             }
             (None, None) => self.end_handover(ctx, Reason::NobodyFollowed),
+        }
+    }
+
+    /// The kernel refuses a VIP: it is asked again, for as long as nobody else has it.
+    pub(super) fn retry_while_leaving(&mut self, now: Instant) {
+        if let State::Leaving(_) = self.state {
+            self.vips.retry_refused_at(now + RETRY_AFTER);
         }
     }
 

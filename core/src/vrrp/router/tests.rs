@@ -45,6 +45,10 @@ fn ready(router: &mut VirtualRouter, now: Instant) {
     });
 }
 
+fn stop(router: &mut VirtualRouter, ctx: &mut Context<'_>) {
+    router.stop(ctx, Duration::ZERO);
+}
+
 proptest! {
     #[test]
     fn a_grid_has_a_point_in_every_interval_and_its_place_is_the_vrids(
@@ -80,7 +84,7 @@ fn a_lease_is_held_by_a_master_that_has_one() {
         ready(&mut router, now);
         assert_eq!(router.state(), StateName::Master);
         assert_eq!(router.lease_until(), until);
-        act(&mut router, now, VirtualRouter::stop);
+        act(&mut router, now, stop);
         assert_eq!(router.lease_until(), Instant::MAX);
     }
 }
@@ -91,7 +95,7 @@ fn a_router_has_released_everything_when_it_stops_and_nothing_is_under_way() {
     assert!(!router.is_released(), "it doesn't stop");
     let now = Instant::from_millis(10_000);
     ready(&mut router, now);
-    let out = act(&mut router, now, VirtualRouter::stop);
+    let out = act(&mut router, now, stop);
     assert!(out.iter().any(|output| matches!(output, Output::SendAdvert(_))), "priority 0");
     assert!(!router.is_released(), "its VIP is still being added");
     router.vips.set_interface(None);
@@ -104,7 +108,7 @@ fn a_leftovers_demote_hook_keeps_a_router_that_stops() {
     hooked.hooks.pre_demote = Some(["down".to_owned()].into());
     let mut router = router(hooked);
     act(&mut router, Instant::ZERO, VirtualRouter::handle_leftover);
-    act(&mut router, Instant::ZERO, VirtualRouter::stop);
+    act(&mut router, Instant::ZERO, stop);
     assert!(!router.is_released());
     let due = router.poll_timeout();
     assert_eq!(due, Instant::from_millis(10_000));
@@ -130,7 +134,7 @@ fn an_exit_from_master_is_known_until_it_is_forgotten() {
     let mut router = router(config(50, 100));
     ready(&mut router, Instant::ZERO);
     assert_eq!((router.state(), router.has_yielded()), (StateName::Master, false));
-    act(&mut router, Instant::ZERO, VirtualRouter::stop);
+    act(&mut router, Instant::ZERO, stop);
     assert!(router.has_yielded());
     router.forget_yielded();
     assert!(!router.has_yielded());

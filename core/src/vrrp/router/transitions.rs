@@ -38,7 +38,7 @@ impl VirtualRouter {
                 let reason = Reason::Blocked(blocker.clone());
                 self.leave_master(ctx, State::Initialize(blocker), reason);
             }
-            // Stopping is no reason to hurry; what takes the VIPs' use away is.
+            // Stopping is no reason to hurry; an interface or an address that goes is.
             (State::Leaving(_), _) => {
                 if let Some(fault) = self.fault() {
                     self.end_handover(ctx, Reason::Blocked(fault));
