@@ -61,6 +61,11 @@ impl Refusal {
         !std::mem::replace(&mut self.told, true)
     }
 
+    /// It is MASTER anew: what it serves without is told again.
+    pub(super) fn promoted(&mut self) {
+        self.told = false;
+    }
+
     /// All is well.
     pub(super) fn recovered(&mut self) {
         *self = Self::default();
@@ -104,13 +109,15 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_once_and_again_after_another_was_heard_or_all_was_well() {
+    fn it_tells_once_and_again_after_a_promotion_another_heard_or_all_well() {
         let mut refusal = Refusal::default();
         assert!(refusal.tell_once());
         assert!(!refusal.tell_once());
         refusal.heard_other();
         assert!(refusal.tell_once());
         refusal.recovered();
+        assert!(refusal.tell_once());
+        refusal.promoted();
         assert!(refusal.tell_once());
     }
 }

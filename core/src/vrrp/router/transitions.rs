@@ -90,6 +90,7 @@ impl VirtualRouter {
             reclaim_owed: false,
         };
         self.assertions = Assertions::default();
+        self.refusal.promoted();
         self.change_state(ctx, State::Master(master), reason);
         self.counters.promotions += 1;
         self.advertise(ctx);
