@@ -16,7 +16,7 @@ mod reload;
 mod tests;
 mod uplinks;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::event::{Event, EventKind};
@@ -62,7 +62,8 @@ pub struct Supervisor {
     shutdown_by: Option<Instant>,
     told_released: bool,
     out: Vec<Output>,
-    ready: VecDeque<Output>,
+    /// What the driver takes, from the end.
+    ready: Vec<Output>,
 }
 
 impl Supervisor {
@@ -88,7 +89,7 @@ impl Supervisor {
             shutdown_by: None,
             told_released: false,
             out: Vec::new(),
-            ready: VecDeque::new(),
+            ready: Vec::new(),
         };
         supervisor.apply(Instant::ZERO, configs);
         supervisor
@@ -122,7 +123,7 @@ impl Supervisor {
 
     /// The next thing to do for the driver.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.ready.pop_front()
+        self.ready.pop()
     }
 
     /// Whether a shutdown has ended.
@@ -178,14 +179,11 @@ impl Supervisor {
         self.hand_out();
     }
 
-    /// Puts out what the turn has come to; usually all before it has been taken, so nothing moves.
+    /// Puts out what the turn has come to, after what hasn't been taken yet; usually that is nothing.
     fn hand_out(&mut self) {
-        if self.ready.is_empty() {
-            let spare = Vec::from(std::mem::take(&mut self.ready));
-            self.ready = std::mem::replace(&mut self.out, spare).into();
-        } else {
-            self.ready.extend(self.out.drain(..));
-        }
+        self.out.reverse();
+        self.out.append(&mut self.ready);
+        std::mem::swap(&mut self.out, &mut self.ready);
     }
 
     fn check_leases(&mut self, now: Instant) {

@@ -3,6 +3,7 @@
 pub(crate) mod setting;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use openproxy_core::supervisor::Supervisor;
 use openproxy_core::time::Instant;
 use openproxy_core::vrrp::{
     AdvertBuffer, AdvertPriority, Advertisement, ChecksumForm, Family, MULTICAST_V4, MULTICAST_V6,
-    RouterConfig, RouterKey, StateName, Version, Vip, Vrid,
+    RouterConfig, RouterKey, StateName, Version, Vip, VirtualRouter, Vrid,
 };
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::draw::Draws;
@@ -26,10 +27,13 @@ use openproxy_io_sim::kernel::{Cause, Kernel, RefusedOperation};
 
 use setting::{INTERFACE, VRIDS, file, interval, neighbour, own, vip, vips, vrid_of};
 
+/// Who announces VIPs that it holds.
+const NEIGHBOUR_MAC: MacAddress = MacAddress([2, 0, 0, 0, 0, 9]);
 /// So many things happen, and it is over.
 const STEPS_MAX: u32 = 300;
-/// An orderly end takes no longer: two hooks, a kernel that is slow, and the margin.
-const ENDS_WITHIN: Duration = Duration::from_secs(120);
+/// An orderly end takes no longer: a handover to nobody at 41 s, two hooks, a kernel that is slow, and
+/// the margin.
+const ENDS_WITHIN: Duration = Duration::from_secs(160);
 /// A kernel that was slow has done by then what it was asked for: a stop waits no longer than 15 s.
 const CALM: Duration = Duration::from_secs(60);
 /// Until a router is MASTER that hears no better one: four intervals, and its `preempt_delay`.
@@ -130,7 +134,7 @@ impl World {
             10 => self.trouble(draw)?,
             11 => {
                 let vip = self.vip(draw)?;
-                self.host.hear_claim(vip.ip, MacAddress([2, 0, 0, 0, 0, 9]));
+                self.host.hear_claim(vip.ip, NEIGHBOUR_MAC);
             }
             12 => {
                 self.configs = file(draw, self.family)?;
@@ -374,6 +378,21 @@ impl World {
         assert!(spoken <= usize::from(was.owes_farewell), "{vrid} as {}: {outputs:?}", told.state);
     }
 
+    /// Another announces the VIPs of a router that hands over: it lets go of them.
+    fn follow(&mut self, vrid: u8) {
+        let routers = self.supervisor.routers().iter();
+        let leaving = |router: &&VirtualRouter| {
+            router.key().vrid.get() == vrid && router.state() == StateName::Leaving
+        };
+        let held: Vec<IpAddr> = routers.filter(leaving).flat_map(VirtualRouter::held).collect();
+        for ip in held {
+            self.host.hear_claim(ip, NEIGHBOUR_MAC);
+        }
+        self.turns();
+        let leaves = self.supervisor.routers().iter().any(|router| leaving(&router));
+        assert!(!leaves, "{vrid} goes on though another has its VIPs");
+    }
+
     /// Whatever has happened, it ends when it is asked to; and if the kernel lets it, clean.
     fn end(mut self) {
         for operation in [RefusedOperation::Add, RefusedOperation::Renew, RefusedOperation::Remove]
@@ -385,6 +404,7 @@ impl World {
         self.pass(CALM);
         self.host.command(Command::Shutdown);
         self.turns();
+        self.follow(VRIDS[0]);
         self.pass(ENDS_WITHIN);
         assert!(self.supervisor.is_finished(), "it never ends");
         for vip in VRIDS.into_iter().flat_map(|vrid| vips(self.family, vrid)) {
