@@ -285,6 +285,13 @@ impl Supervisor {
         }
     }
 
+    /// Stops one router, for good.
+    fn stop(&mut self, now: Instant, position: usize) {
+        let Some(router) = self.routers.get(position) else { return };
+        let within = self.successor_within(router);
+        self.with_router(now, position, |router, ctx| router.stop(ctx, within));
+    }
+
     fn position(&self, id: RouterId) -> Option<usize> {
         self.routers.binary_search_by_key(&id, VirtualRouter::id).ok()
     }

@@ -23,20 +23,13 @@ impl Supervisor {
         }
     }
 
-    /// Stops one router, for good.
-    pub(super) fn stop(&mut self, now: Instant, position: usize) {
-        let Some(router) = self.routers.get(position) else { return };
-        let within = self.successor_within(router);
-        self.with_router(now, position, |router, ctx| router.stop(ctx, within));
-    }
-
     /// How long after its priority 0 another is MASTER in a router's place: of a group, the slowest
     /// decides.
     pub(super) fn successor_within(&self, router: &VirtualRouter) -> Duration {
         let group = router.config().group.as_ref();
-        let is_with = |r: &&VirtualRouter| group.is_some() && r.config().group.as_ref() == group;
-        let others = self.routers.iter().filter(is_with).map(VirtualRouter::successor_within);
-        others.max().unwrap_or_default().max(router.successor_within())
+        let others = self.routers.iter().filter(|r| r.config().group.as_ref() == group);
+        let others = others.filter(|_| group.is_some()).map(VirtualRouter::successor_within);
+        others.fold(router.successor_within(), Duration::max)
     }
 
     fn settle_group(&mut self, now: Instant, members: &[usize]) {

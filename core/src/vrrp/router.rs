@@ -305,14 +305,16 @@ impl VirtualRouter {
     /// `within` is how long whoever follows may take, the whole group of it.
     pub(crate) fn stop(&mut self, ctx: &mut Context<'_>, within: Duration) {
         self.begin_handover(ctx, within);
-        self.stopping = true;
-        self.tracking.stop(ctx.out);
-        self.settle(ctx);
+        self.leave_service(ctx);
     }
 
     /// Releases everything, for good, and at once.
     pub(crate) fn stop_at_once(&mut self, ctx: &mut Context<'_>) {
         self.end_handover(ctx, Reason::Hurried);
+        self.leave_service(ctx);
+    }
+
+    fn leave_service(&mut self, ctx: &mut Context<'_>) {
         self.stopping = true;
         self.tracking.stop(ctx.out);
         self.settle(ctx);

@@ -288,19 +288,13 @@ pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check>
         measured_ms: typical(runs.iter().map(|run| millis(run.gap)).collect()),
         bound_ms: either(5.0, 20.0),
     };
-    let overlap = || Check {
+    let overlap = |bound_ms| Check {
         what: "two holders",
         measured_ms: worst(runs.iter().map(|run| millis(run.two_holders)).collect())
             .unwrap_or(f64::INFINITY),
-        bound_ms: millis(timing.two_holders_max(theory::priority(1))),
+        bound_ms,
     };
-    // Until whoever goes has heard the announcement.
-    let handover = || Check {
-        what: "two holders",
-        measured_ms: worst(runs.iter().map(|run| millis(run.two_holders)).collect())
-            .unwrap_or(f64::INFINITY),
-        bound_ms: 20.0,
-    };
+    let lease = millis(timing.two_holders_max(theory::priority(1)));
     let healed = || Check {
         what: "healed",
         measured_ms: worst(
@@ -311,8 +305,9 @@ pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check>
     };
     match kind {
         Kind::Election => vec![],
-        Kind::Kill | Kind::Freeze => vec![overlap(), first_advert(), gap_over_theory(20.0)],
-        Kind::Stop => vec![handover(), first_advert(), gap()],
+        Kind::Kill | Kind::Freeze => vec![overlap(lease), first_advert(), gap_over_theory(20.0)],
+        // Until whoever goes has heard the announcement.
+        Kind::Stop => vec![overlap(20.0), first_advert(), gap()],
         Kind::Partition => vec![first_advert(), gap_over_theory(20.0)],
         Kind::Pull => vec![first_advert(), gap_over_theory(5.0)],
         Kind::Return | Kind::Back | Kind::Thaw => vec![gap()],

@@ -29,13 +29,12 @@ pub fn k9_served(
     // A fault that began since may be the reason.
     let is_well = node.stops_calmly && node.asked_at == Some(facts.edge_at) && !node.is_ailing(at);
     let was_stopped = node.resumed_at.is_some_and(|resumed| resumed > node.state_since);
+    let serves = node.ours == facts.wanted(id) && !node.gate_closed;
     match (from, to, reason) {
-        (StateName::Master, StateName::Initialize, Reason::Blocked(Blocker::Stopping)) => {
-            let serves = node.ours == facts.wanted(id) && !node.gate_closed;
-            if is_well && serves && facts.scenario.hands_over {
-                return broken(Id::K9, id, "is asked to end, and lets go at once");
-            }
-            Ok(())
+        (StateName::Master, StateName::Initialize, Reason::Blocked(Blocker::Stopping))
+            if is_well && serves && facts.scenario.hands_over =>
+        {
+            broken(Id::K9, id, "is asked to end, and lets go at once")
         }
         (StateName::Leaving, _, Reason::LeaseLapsed(_)) if !was_stopped => {
             broken(Id::K9, id, "its lease lapses while it hands over")

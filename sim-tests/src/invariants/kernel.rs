@@ -78,16 +78,11 @@ pub(super) fn k1_fenced(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
 ///
 /// # Errors
 /// If there is one.
-pub fn k2_leftovers(
-    facts: &Facts<'_>,
-    id: NodeId,
-    priority: AdvertPriority,
-    at: SimTime,
-) -> Verdict {
+pub fn k2_leftovers(facts: &Facts<'_>, id: NodeId, priority: AdvertPriority) -> Verdict {
     let node = facts.node(id);
     let owns = node.config.as_ref().is_some_and(|config| config.priority.is_owner());
     match priority {
-        AdvertPriority::Of(_) if node.leftover != 0 && !owns && !node.is_ailing(at) => {
+        AdvertPriority::Of(_) if node.leftover != 0 && !owns && node.ailments == 0 => {
             broken(Id::K2, id, format!("advertises with leftovers {:b}", node.leftover))
         }
         AdvertPriority::Of(_) | AdvertPriority::Zero => Ok(()),

@@ -230,6 +230,7 @@ impl Judge<'_> {
         self.read(at, id, config);
     }
 
+    /// Its process takes what the file says.
     fn read(&mut self, at: SimTime, id: NodeId, config: &RouterConfig) {
         if self.facts.is_master(id) {
             self.marks.put(Mark::ReloadAsMaster);

@@ -23,6 +23,17 @@ fn back_after(lab: &mut Rules) -> Option<u128> {
     back
 }
 
+/// It is believed again when it has insisted for five seconds.
+fn insists(lab: &mut Rules, why: &str) {
+    let back = back_after(lab);
+    assert!(back.is_some_and(|millis| (4_800..6_500).contains(&millis)), "{why}: {back:?}");
+}
+
+fn nobody_is_named_for(lab: &mut Rules, secs: u64) {
+    let end = lab.now + Duration::from_secs(secs);
+    lab.run(end, |lab| assert!(lab.primary().named().is_none(), "{}", lab.primary()));
+}
+
 #[test]
 fn one_that_insists_is_believed_after_five_seconds_and_then_for_good() {
     let cut_off = view(2, 4);
@@ -31,8 +42,7 @@ fn one_that_insists_is_believed_after_five_seconds_and_then_for_good() {
         ("by one that is cut off it is another's, on an old timeline", cut_off),
     ] {
         let mut lab = lost(&views);
-        let back = back_after(&mut lab);
-        assert!(back.is_some_and(|millis| (4_800..6_500).contains(&millis)), "{why}: {back:?}");
+        insists(&mut lab, why);
         let end = lab.now + Duration::from_secs(60);
         lab.run(end, |lab| assert_eq!(lab.confirmed(), Some("n1"), "{why}: {}", lab.primary()));
     }
@@ -41,12 +51,10 @@ fn one_that_insists_is_believed_after_five_seconds_and_then_for_good() {
 #[test]
 fn one_that_insists_is_not_believed_while_the_key_is_anothers() {
     let mut lab = lost(&view(2, 5));
-    let end = lab.now + Duration::from_secs(60);
-    lab.run(end, |lab| assert!(lab.primary().named().is_none(), "{}", lab.primary()));
+    nobody_is_named_for(&mut lab, 60);
     // One of them is cut off, and knows of no key; what the other says counts nonetheless.
     lab.node(2).view = Ok(view(0, 5));
-    let end = lab.now + Duration::from_secs(60);
-    lab.run(end, |lab| assert!(lab.primary().named().is_none(), "{}", lab.primary()));
+    nobody_is_named_for(&mut lab, 60);
 }
 
 #[test]
@@ -55,8 +63,7 @@ fn one_that_was_believed_is_not_any_more_once_the_key_is_anothers() {
     assert!(back_after(&mut lab).is_some());
     lab.views(&view(2, 5));
     lab.wait(11_000, |lab| matches!(lab.primary(), Primary::None(NoneWhy::KeyMoved(_))));
-    let end = lab.now + Duration::from_secs(10);
-    lab.run(end, |lab| assert!(lab.primary().named().is_none(), "{}", lab.primary()));
+    nobody_is_named_for(&mut lab, 10);
 }
 
 #[test]
@@ -66,8 +73,7 @@ fn one_that_gave_up_must_insist_again() {
     lab.node(1).own = Ok(replica(1, 5));
     lab.wait(2_000, |lab| lab.primary().named().is_none());
     lab.node(1).own = Ok(primary(1, 5));
-    let back = back_after(&mut lab);
-    assert!(back.is_some_and(|millis| (4_800..6_500).contains(&millis)), "{back:?}");
+    insists(&mut lab, "again");
 }
 
 #[test]
@@ -85,8 +91,7 @@ fn who_said_that_the_key_is_lost_must_take_it_back() {
     lab.node(2).view = Ok(view(0, 5));
     lab.wait(11_000, |lab| matches!(lab.primary(), Primary::None(NoneWhy::KeyGone)));
     lab.node(2).view = Err(AskFailure::Closed);
-    let back = back_after(&mut lab);
-    assert!(back.is_some_and(|millis| (4_800..6_500).contains(&millis)), "{back:?}");
+    insists(&mut lab, "again");
 }
 
 #[test]
@@ -117,7 +122,6 @@ fn a_first_claim_against_all_views_is_not_believed_however_often_they_repeat_the
     lab.fails(1, &AskFailure::Refused);
     lab.pass(5_000);
     lab.node(1).own = Ok(primary(1, 5));
-    let end = lab.now + Duration::from_secs(20);
-    lab.run(end, |lab| assert!(lab.primary().named().is_none(), "{}", lab.primary()));
+    nobody_is_named_for(&mut lab, 20);
     assert!(matches!(lab.primary(), Primary::None(NoneWhy::KeyMoved(_))), "{}", lab.primary());
 }

@@ -96,8 +96,7 @@ fn a_reload_of_the_priority_does_not_take_a_release_back() {
     let mut node = Node::start(vec![config(100)]);
     node.hear(&advert(HIGH, 200));
     node.hear(&advert(HIGH, 0));
-    node.inbox.commands.push_back(Command::Reload(vec![config(90)]));
-    node.turns();
+    node.command(Command::Reload(vec![config(90)]));
     assert_eq!(due(&node), SKEW);
 }
 

@@ -13,21 +13,8 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A MASTER whose first announcements are over.
-fn master(config: RouterConfig) -> Node {
-    let mut node = Node::start(vec![RouterConfig { garp_refresh: None, ..config }]);
-    node.run(ms(10_000));
-    assert_eq!(node.state(), Master);
-    node
-}
-
 fn both() -> RouterConfig {
     RouterConfig { vips: [vip("10.0.0.200/24"), vip("10.0.0.201/24")].into(), ..config(100) }
-}
-
-fn claim(node: &mut Node, text: &str, mac: MacAddress) {
-    node.inbox.claims.push_back((INDEX, ip(text), mac));
-    node.turns();
 }
 
 /// When what was announced since a position of the log.
@@ -53,13 +40,13 @@ fn watched(node: &Node, position: usize) -> Vec<String> {
 
 #[test]
 fn the_last_word_is_ours_and_comes_a_second_after_the_one_before() {
-    let mut node = master(both());
+    let mut node = Node::quiet_master(both());
     let (position, start) = (node.log.len(), node.now);
-    claim(&mut node, VIP, RIVAL);
+    node.hear_claim(VIP, RIVAL);
     assert_eq!(announced(&node, position), [(start, 1)]);
     node.run(ms(400));
-    claim(&mut node, "10.0.0.201", RIVAL);
-    claim(&mut node, VIP, RIVAL);
+    node.hear_claim("10.0.0.201", RIVAL);
+    node.hear_claim(VIP, RIVAL);
     node.run(ms(599));
     assert_eq!(announced(&node, position).len(), 1, "not yet");
     node.run(ms(5_000));
@@ -69,16 +56,16 @@ fn the_last_word_is_ours_and_comes_a_second_after_the_one_before() {
     let told = EventKind::VipClaimed(ip(VIP), RIVAL);
     assert_eq!(node.events().into_iter().filter(|kind| **kind == told).count(), 1);
     let position = node.log.len();
-    claim(&mut node, VIP, RIVAL);
+    node.hear_claim(VIP, RIVAL);
     assert_eq!(announced(&node, position), [(node.now, 1)], "at once again");
 }
 
 #[test]
 fn a_second_after_an_answer_a_claim_is_told_of_again() {
-    let mut node = master(config(100));
+    let mut node = Node::quiet_master(config(100));
     let told = EventKind::VipClaimed(ip(VIP), RIVAL);
     for count in 1..=3 {
-        claim(&mut node, VIP, RIVAL);
+        node.hear_claim(VIP, RIVAL);
         assert_eq!(node.events().into_iter().filter(|kind| **kind == told).count(), count);
         node.run(ms(1_000));
     }
@@ -86,10 +73,10 @@ fn a_second_after_an_answer_a_claim_is_told_of_again() {
 
 #[test]
 fn an_answer_that_came_late_counts_as_one() {
-    let mut node = master(config(100));
+    let mut node = Node::quiet_master(config(100));
     let (position, start) = (node.log.len(), node.now);
     for _ in 0..30 {
-        claim(&mut node, VIP, RIVAL);
+        node.hear_claim(VIP, RIVAL);
         node.run(ms(100));
     }
     let times: Vec<_> = announced(&node, position).into_iter().map(|(at, _)| at).collect();
@@ -102,7 +89,7 @@ fn what_is_no_claim_of_another_host_is_not_answered() {
     let nowhere = InterfaceIndex(77);
     let table = [(INDEX, VIP, ours), (INDEX, "10.0.0.77", RIVAL), (nowhere, VIP, RIVAL)];
     for (index, text, mac) in table {
-        let mut node = master(config(100));
+        let mut node = Node::quiet_master(config(100));
         let position = node.log.len();
         node.inbox.claims.push_back((index, ip(text), mac));
         node.turns();
@@ -118,12 +105,12 @@ fn a_vip_that_is_not_held_is_not_defended() {
     waiting.hooks.pre_promote = Some(["up".to_owned()].into());
     let mut node = Node::start(vec![waiting]);
     node.run(ms(3_700));
-    claim(&mut node, VIP, RIVAL);
+    node.hear_claim(VIP, RIVAL);
     assert_eq!((node.state(), node.announced_since(Instant::ZERO)), (Master, 0));
-    let mut node = master(config(100));
+    let mut node = Node::quiet_master(config(100));
     node.hear(&advert(HIGH, 200));
     let position = node.log.len();
-    claim(&mut node, VIP, RIVAL);
+    node.hear_claim(VIP, RIVAL);
     assert_eq!((node.state(), announced(&node, position).len()), (Backup, 0));
     assert_eq!(node.router().counters().vips_claimed, 0);
 }
@@ -165,7 +152,7 @@ fn all_masters_of_an_interface_are_watched_for_together() {
 
 #[test]
 fn an_interface_that_comes_back_is_watched_anew_and_one_without_address_never() {
-    let mut node = master(config(100));
+    let mut node = Node::quiet_master(config(100));
     node.inbox.events.push_back(KernelEvent::LinkGone(INDEX));
     node.turns();
     let position = node.log.len();

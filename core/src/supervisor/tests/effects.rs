@@ -256,16 +256,14 @@ fn where_the_primary_is_moves_the_priority_of_its_router_alone_and_a_reload_keep
     let mut node = Node::start(vec![config(100)]);
     node.run(ms(10_000));
     let weigh = |node: &mut Node, key: RouterKey, weight| {
-        node.inbox.commands.push_back(Command::Weigh(key, weight));
-        node.turns();
+        node.command(Command::Weigh(key, weight));
         node.router().priority().get()
     };
     let (key, mut other) = (config(100).key, config(100).key);
     other.vrid = Vrid::new(51).expect("in range");
     assert_eq!(weigh(&mut node, other, 100), 100, "there is no such router");
     assert_eq!(weigh(&mut node, key.clone(), 100), 200);
-    node.inbox.commands.push_back(Command::Reload(vec![config(90)]));
-    node.turns();
+    node.command(Command::Reload(vec![config(90)]));
     assert_eq!(node.router().priority().get(), 190);
     assert_eq!(weigh(&mut node, key.clone(), -200), 1, "0 would mean that it is gone");
     assert_eq!(weigh(&mut node, key, 0), 90);

@@ -289,8 +289,7 @@ fn a_lower_priority_recomputes_the_skew_and_keeps_the_time_that_passed() {
     let mut node = Node::start(vec![config(100)]);
     node.run(ms(1_000));
     let due = node.supervisor.poll_timeout();
-    node.inbox.commands.push_back(Command::Reload(vec![config(200)]));
-    node.turns();
+    node.command(Command::Reload(vec![config(200)]));
     let by = Duration::from_nanos(1_000_000_000 / 256 * 100);
     assert_eq!(node.supervisor.poll_timeout(), due.before(by));
 }
@@ -299,8 +298,7 @@ fn a_lower_priority_recomputes_the_skew_and_keeps_the_time_that_passed() {
 fn a_reload_that_changes_nothing_moves_nothing() {
     let mut node = master();
     let (due, position) = (node.supervisor.poll_timeout(), node.log.len());
-    node.inbox.commands.push_back(Command::Reload(vec![config(100)]));
-    node.turns();
+    node.command(Command::Reload(vec![config(100)]));
     assert_eq!((node.supervisor.poll_timeout(), node.log.len()), (due, position));
 }
 
@@ -309,8 +307,7 @@ fn a_new_interval_is_advertised_at_once_and_leased_accordingly() {
     let mut node = master();
     let slower = RouterConfig { interval: centis(300), ..config(100) };
     let from = node.now;
-    node.inbox.commands.push_back(Command::Reload(vec![slower]));
-    node.turns();
+    node.command(Command::Reload(vec![slower]));
     assert_eq!(node.sent_since(from), [(from, 100, centis(300))]);
     assert_eq!(node.vip().and_then(|vip| vip.valid_secs), Some(7));
     assert_eq!(node.state(), Master);
@@ -320,8 +317,7 @@ fn a_new_interval_is_advertised_at_once_and_leased_accordingly() {
 fn a_new_priority_never_drops_a_vip() {
     let mut node = master();
     let position = node.log.len();
-    node.inbox.commands.push_back(Command::Reload(vec![config(42)]));
-    node.turns();
+    node.command(Command::Reload(vec![config(42)]));
     assert_eq!(node.state(), Master);
     assert!(!node.words_since(position).contains(&"remove".to_owned()));
     assert_eq!(node.router().priority(), Priority::new(42).expect("in range"));

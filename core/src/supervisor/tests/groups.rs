@@ -146,8 +146,7 @@ fn one_that_stops_is_no_part_of_its_group_any_more() {
     let mut node = masters(pair());
     let position = node.log.len();
     node.refuse.insert(ip("10.0.0.201"), AddressError::Denied);
-    node.inbox.commands.push_back(Command::Reload(vec![in_group(50, "pair")]));
-    node.turns();
+    node.command(Command::Reload(vec![in_group(50, "pair")]));
     node.run(ms(5_000));
     assert_eq!(states(&node), [Master, Initialize], "its VIP isn't off yet");
     assert!(node.words_since(position).contains(&"advert 100".to_owned()));
@@ -160,8 +159,7 @@ fn one_that_stops_is_no_part_of_its_group_any_more() {
 fn one_that_joins_makes_the_group_master_or_takes_it_along() {
     for is_heard in [false, true] {
         let mut node = masters(vec![in_group(51, "pair")]);
-        node.inbox.commands.push_back(Command::Reload(pair()));
-        node.turns();
+        node.command(Command::Reload(pair()));
         assert_eq!(states(&node), [Master, Backup], "a reload takes no VIP off");
         node.run(ms(1_000));
         if is_heard {

@@ -2,9 +2,7 @@
 
 use super::node::*;
 use crate::event::{Blocker, EventKind, Reason};
-use crate::io::{
-    AddressError, AddressOperation, Command, Completion, Lifetime, MacAddress, Output, SendError,
-};
+use crate::io::{AddressError, AddressOperation, Command, Lifetime, MacAddress, Output, SendError};
 use crate::time::{Duration, Instant};
 use crate::vrrp::StateName::{Initialize, Leaving, Master};
 use crate::vrrp::{Handover, RouterConfig, Version, Vrid};
@@ -19,9 +17,8 @@ fn ms(millis: u64) -> Duration {
 
 /// A MASTER between two adverts, with its first announcements behind it.
 fn master(config: RouterConfig) -> Node {
-    let mut node = Node::start(vec![RouterConfig { garp_refresh: None, ..config }]);
-    node.run(ms(10_200));
-    assert_eq!(node.state(), Master);
+    let mut node = Node::quiet_master(config);
+    node.run(ms(200));
     node
 }
 
@@ -31,20 +28,14 @@ fn hooked(mut config: RouterConfig) -> Node {
     let mut node = Node::start(vec![config]);
     node.run_until(Master);
     let id = node.hooks[0].id;
-    node.inbox.completions.push_back(Completion::Hook(id, Ok(())));
-    node.turns();
+    node.end_hook(id, Ok(()));
     assert!(node.vip().is_some());
     node
 }
 
-fn shut_down(node: &mut Node) {
-    node.inbox.commands.push_back(Command::Shutdown);
-    node.turns();
-}
-
 fn leaving(config: RouterConfig) -> Node {
     let mut node = master(config);
-    shut_down(&mut node);
+    node.command(Command::Shutdown);
     assert_eq!(node.state(), Leaving);
     node
 }
@@ -70,18 +61,13 @@ fn ended(node: &Node) -> &Reason {
     last.expect("a handover that ended")
 }
 
-fn claim(node: &mut Node) {
-    node.inbox.claims.push_back((INDEX, ip(VIP), SUCCESSOR));
-    node.turns();
-}
-
 #[test]
 fn the_vip_goes_in_the_moment_in_which_another_announces_it() {
     let mut node = leaving(config(100));
     node.run(ms(600));
     node.hear(&advert(LOW, 50));
     assert!(node.vip().is_some());
-    claim(&mut node);
+    node.hear_claim(VIP, SUCCESSOR);
     assert!(node.vip().is_none());
     assert_eq!(*ended(&node), Reason::Announced(SUCCESSOR));
     assert!(node.supervisor.is_finished());
@@ -102,14 +88,13 @@ fn an_announcement_that_is_lost_costs_twenty_milliseconds() {
 fn of_several_vips_all_are_to_be_announced_or_twenty_milliseconds_pass() {
     let vips: [_; 2] = [vip("10.0.0.200/24"), vip("10.0.0.201/24")];
     let mut node = leaving(RouterConfig { vips: vips.into(), ..config(100) });
-    claim(&mut node);
-    claim(&mut node);
+    node.hear_claim(VIP, SUCCESSOR);
+    node.hear_claim(VIP, SUCCESSOR);
     assert!(node.vip().is_some(), "one of the two");
-    node.inbox.claims.push_back((INDEX, vips[1].ip, SUCCESSOR));
-    node.turns();
+    node.hear_claim("10.0.0.201", SUCCESSOR);
     assert!(node.vip().is_none());
     let mut node = leaving(RouterConfig { vips: vips.into(), ..config(100) });
-    claim(&mut node);
+    node.hear_claim(VIP, SUCCESSOR);
     about(stays(&mut node), ms(20));
     assert_eq!(*ended(&node), Reason::Announced(SUCCESSOR));
 }
@@ -118,7 +103,7 @@ fn of_several_vips_all_are_to_be_announced_or_twenty_milliseconds_pass() {
 fn with_a_promote_hook_the_announcement_is_waited_for_as_long_as_a_hook_may_run() {
     let hooked = || {
         let mut node = hooked(config(100));
-        shut_down(&mut node);
+        node.command(Command::Shutdown);
         node.run(ms(600));
         node.hear(&advert(LOW, 50));
         node
@@ -127,7 +112,7 @@ fn with_a_promote_hook_the_announcement_is_waited_for_as_long_as_a_hook_may_run(
     about(stays(&mut node), ms(10_020));
     let mut node = hooked();
     node.run(ms(2_000));
-    claim(&mut node);
+    node.hear_claim(VIP, SUCCESSOR);
     assert!(node.vip().is_none());
 }
 
@@ -136,7 +121,7 @@ fn where_nobody_follows_the_vip_goes_after_two_zeros_and_two_longest_skews() {
     for version in [Version::V2, Version::V3] {
         let mut node = master(RouterConfig { version, ..config(100) });
         let from = node.now;
-        shut_down(&mut node);
+        node.command(Command::Shutdown);
         about(stays(&mut node), WAIT * 2);
         assert_eq!(*ended(&node), Reason::NobodyFollowed);
         let sent: Vec<_> = node
@@ -178,7 +163,7 @@ fn leases_are_short_and_renewed_until_the_vip_goes() {
         config.hooks.timeout = ms(20_000);
         let mut node = hooked(config);
         let position = node.log.len();
-        shut_down(&mut node);
+        node.command(Command::Shutdown);
         node.hear(&advert_v3(LOW, 50, interval));
         about(stays(&mut node), ms(20_020));
         assert!(matches!(ended(&node), Reason::Followed(_)), "{interval}: {}", ended(&node));
@@ -201,7 +186,7 @@ fn leases_are_short_and_renewed_until_the_vip_goes() {
 fn a_renewal_that_is_refused_once_is_tried_again_before_the_lease_is_over() {
     let mut node = master(config(100));
     node.refuse.insert(ip(VIP), AddressError::Other("busy".to_owned()));
-    shut_down(&mut node);
+    node.command(Command::Shutdown);
     node.refuse.clear();
     let position = node.log.len();
     node.run(ms(300));
@@ -221,7 +206,7 @@ fn of_a_group_the_slowest_decides_how_long_a_successor_may_take() {
     let quick = grouped(51, Version::V3, 10);
     let mut node = Node::start(vec![quick, grouped(52, Version::V2, 100)]);
     node.run(ms(10_200));
-    shut_down(&mut node);
+    node.command(Command::Shutdown);
     assert!(node.supervisor.routers().iter().all(|router| router.state() == Leaving));
     node.run(WAIT * 2 - ms(1));
     assert_eq!(node.addresses.len(), 3, "the host's, and both VIPs");
@@ -253,7 +238,7 @@ fn a_vip_that_somebody_removes_is_put_back_and_not_announced() {
 fn a_zero_that_cannot_be_sent_is_tried_again_once_and_soon() {
     let mut node = master(config(100));
     node.send_error = Some(SendError::NoBuffers);
-    shut_down(&mut node);
+    node.command(Command::Shutdown);
     about(stays(&mut node), ms(500));
     assert_eq!(*ended(&node), Reason::NobodyFollowed);
 }
@@ -261,7 +246,7 @@ fn a_zero_that_cannot_be_sent_is_tried_again_once_and_soon() {
 #[test]
 fn a_second_wish_to_stop_ends_it_at_once() {
     let mut node = leaving(config(100));
-    shut_down(&mut node);
+    node.command(Command::Shutdown);
     assert!(node.vip().is_none());
     assert_eq!(*ended(&node), Reason::Hurried);
     assert!(node.supervisor.is_finished());
@@ -271,7 +256,7 @@ fn a_second_wish_to_stop_ends_it_at_once() {
 fn a_strict_one_lets_go_with_its_zero() {
     let mut node = master(RouterConfig { handover: Handover::Strict, ..config(100) });
     let position = node.log.len();
-    shut_down(&mut node);
+    node.command(Command::Shutdown);
     assert_eq!(node.words_since(position), ["advert 0", "remove"]);
 }
 
@@ -281,7 +266,7 @@ fn one_that_still_waits_for_its_promote_hook_has_nothing_to_hand_over() {
     config.hooks.pre_promote = Some(["up".to_owned()].into());
     let mut node = Node::start(vec![config]);
     node.run_until(Master);
-    shut_down(&mut node);
+    node.command(Command::Shutdown);
     assert_eq!(node.state(), Initialize);
 }
 
@@ -291,7 +276,7 @@ fn its_demote_hook_runs_when_the_vip_goes() {
     config.hooks.pre_demote = Some(["down".to_owned()].into());
     let mut node = leaving(config);
     assert!(node.hooks.is_empty());
-    claim(&mut node);
+    node.hear_claim(VIP, SUCCESSOR);
     assert_eq!((node.hooks[0].old_state, node.hooks[0].new_state), ("MASTER", "INITIALIZE"));
 }
 
@@ -315,8 +300,7 @@ fn a_reload_that_needs_the_vip_elsewhere_does_not_wait() {
         ("another router has its VIP now", vec![elsewhere()], false),
     ] {
         let mut node = master(config(100));
-        node.inbox.commands.push_back(Command::Reload(file));
-        node.turns();
+        node.command(Command::Reload(file));
         assert_eq!(node.router().state() == Leaving, keeps, "{why}");
     }
     for (why, back) in
@@ -324,8 +308,7 @@ fn a_reload_that_needs_the_vip_elsewhere_does_not_wait() {
     {
         let mut node = master(config(100));
         for file in [vec![], vec![back]] {
-            node.inbox.commands.push_back(Command::Reload(file));
-            node.turns();
+            node.command(Command::Reload(file));
         }
         let keeps = node.supervisor.routers().iter().any(|router| router.state() == Leaving);
         assert!(!keeps && node.vip().is_none(), "{why}");

@@ -2,7 +2,7 @@
 
 use super::node::*;
 use crate::event::EventKind;
-use crate::io::{AddressError, Completion, HookId};
+use crate::io::{AddressError, Completion};
 use crate::time::Duration;
 use crate::vrrp::StateName::{Backup, Initialize, Master};
 use crate::vrrp::{Check, Handover, HookFailure, RouterConfig, TrackConfig, Weight};
@@ -17,12 +17,6 @@ fn hooked() -> RouterConfig {
     config.hooks.pre_demote = Some(["down".to_owned()].into());
     config.handover = Handover::Strict;
     config
-}
-
-fn end(node: &mut Node, id: HookId, result: Result<(), &str>) {
-    let result = result.map_err(str::to_owned);
-    node.inbox.completions.push_back(Completion::Hook(id, result));
-    node.turns();
 }
 
 fn promoted(config: RouterConfig) -> Node {
@@ -40,7 +34,7 @@ fn the_vips_wait_for_the_promote_hook_and_adverts_do_not() {
     assert!(node.vip().is_none());
     assert_eq!(node.sent_since(from).len(), 5);
     let id = node.hooks[0].id;
-    end(&mut node, id, Ok(()));
+    node.end_hook(id, Ok(()));
     assert!(node.vip().is_some());
 }
 
@@ -57,13 +51,13 @@ fn a_hook_that_hangs_is_killed_and_the_promotion_goes_on() {
 fn a_failed_promote_hook_changes_nothing_unless_it_is_to_abort() {
     let mut node = promoted(hooked());
     let id = node.hooks[0].id;
-    end(&mut node, id, Err("exit status 1"));
+    node.end_hook(id, Err("exit status 1"));
     assert!(node.vip().is_some());
     let mut strict = hooked();
     strict.hooks.on_failure = HookFailure::Abort;
     let mut node = promoted(strict);
     let id = node.hooks[0].id;
-    end(&mut node, id, Err("exit status 1"));
+    node.end_hook(id, Err("exit status 1"));
     assert_eq!(node.state(), Initialize);
     assert!(node.vip().is_none());
 }
@@ -75,7 +69,7 @@ fn a_promotion_overtaken_by_a_demotion_has_its_hook_killed_and_the_demote_hook_r
     let id = node.hooks[0].id;
     assert_eq!(node.killed, [id]);
     assert_eq!(node.hooks.len(), 1, "hooks never overlap");
-    end(&mut node, id, Err("killed"));
+    node.end_hook(id, Err("killed"));
     assert_eq!(node.hooks[1].new_state, "BACKUP");
     assert!(node.vip().is_none());
 }
@@ -84,7 +78,7 @@ fn a_promotion_overtaken_by_a_demotion_has_its_hook_killed_and_the_demote_hook_r
 fn demotion_removes_the_vips_without_waiting_for_its_hook() {
     let mut node = promoted(hooked());
     let id = node.hooks[0].id;
-    end(&mut node, id, Ok(()));
+    node.end_hook(id, Ok(()));
     node.hear(&advert(HIGH, 200));
     assert!(node.vip().is_none());
     let run = node.hooks.last().expect("the demote hook");
@@ -95,13 +89,13 @@ fn demotion_removes_the_vips_without_waiting_for_its_hook() {
 fn a_removal_that_was_refused_waits_its_second_though_the_demote_hook_ends_before() {
     let mut node = promoted(hooked());
     let id = node.hooks[0].id;
-    end(&mut node, id, Ok(()));
+    node.end_hook(id, Ok(()));
     node.refuse.insert(ip(VIP), AddressError::Denied);
     node.hear(&advert(HIGH, 200));
     node.run(ms(500));
     let position = node.log.len();
     let id = node.hooks.last().expect("the demote hook").id;
-    end(&mut node, id, Ok(()));
+    node.end_hook(id, Ok(()));
     assert_eq!(node.words_since(position), Vec::<String>::new());
     node.run(ms(500));
     assert_eq!(node.words_since(position), ["remove"]);
@@ -111,9 +105,8 @@ fn a_removal_that_was_refused_waits_its_second_though_the_demote_hook_ends_befor
 fn a_shutdown_waits_for_the_demote_hook_but_not_for_ever() {
     let mut node = promoted(hooked());
     let id = node.hooks[0].id;
-    end(&mut node, id, Ok(()));
-    node.inbox.commands.push_back(crate::io::Command::Shutdown);
-    node.turns();
+    node.end_hook(id, Ok(()));
+    node.command(crate::io::Command::Shutdown);
     assert!(node.vip().is_none() && !node.supervisor.is_finished());
     node.run(ms(16_000));
     assert!(node.supervisor.is_finished());
@@ -126,8 +119,7 @@ fn a_shutdown_waits_for_hooks_that_hang_one_after_the_other() {
         let mut config = hooked();
         config.hooks.timeout = timeout;
         let mut node = promoted(config);
-        node.inbox.commands.push_back(crate::io::Command::Shutdown);
-        node.turns();
+        node.command(crate::io::Command::Shutdown);
         // The kill of either takes 5 s to be given up.
         node.run(ms(5_000) + timeout + ms(4_900));
         assert_eq!((node.hooks.len(), node.killed.len()), (2, 2));
@@ -141,8 +133,7 @@ fn a_shutdown_waits_for_hooks_that_hang_one_after_the_other() {
 fn a_shutdown_ends_even_if_the_kernel_never_lets_a_vip_go() {
     let mut node = promoted(config(100));
     node.refuse.insert(ip(VIP), AddressError::Denied);
-    node.inbox.commands.push_back(crate::io::Command::Shutdown);
-    node.turns();
+    node.command(crate::io::Command::Shutdown);
     // 2.2 s for a successor, 25 s for hooks and the kernel.
     node.run(ms(27_100));
     assert!(!node.supervisor.is_finished());

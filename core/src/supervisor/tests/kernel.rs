@@ -282,8 +282,7 @@ fn vips_that_leave_the_file_leave_the_interface_and_the_rest_stays() {
     node.run(ms(3_700));
     let position = node.log.len();
     let other = RouterConfig { vips: [vip("10.0.0.201/24")].into(), ..config(100) };
-    node.inbox.commands.push_back(Command::Reload(vec![other]));
-    node.turns();
+    node.command(Command::Reload(vec![other]));
     assert_eq!(node.words_since(position), ["remove"]);
     assert_eq!(node.state(), Master);
     assert!(node.vip().is_none());
@@ -293,8 +292,7 @@ fn vips_that_leave_the_file_leave_the_interface_and_the_rest_stays() {
 fn a_router_that_leaves_the_file_says_so_and_is_gone() {
     let mut node = master();
     let position = node.log.len();
-    node.inbox.commands.push_back(Command::Reload(Vec::new()));
-    node.turns();
+    node.command(Command::Reload(Vec::new()));
     node.run(ms(3_000));
     let words = node.words_since(position);
     assert_eq!((words.first(), words.last()), (Some(&"advert 0".into()), Some(&"remove".into())));

@@ -266,6 +266,33 @@ impl Node {
         words.collect()
     }
 
+    /// A MASTER whose first announcements are over.
+    pub(super) fn quiet_master(config: RouterConfig) -> Self {
+        let mut node = Self::start(vec![RouterConfig { garp_refresh: None, ..config }]);
+        node.run(Duration::from_secs(10));
+        assert_eq!(node.state(), StateName::Master);
+        node
+    }
+
+    /// Somebody else announces an address.
+    pub(super) fn hear_claim(&mut self, text: &str, mac: MacAddress) {
+        self.inbox.claims.push_back((INDEX, ip(text), mac));
+        self.turns();
+    }
+
+    /// A hook has ended.
+    pub(super) fn end_hook(&mut self, id: HookId, result: Result<(), &str>) {
+        let result = result.map_err(str::to_owned);
+        self.inbox.completions.push_back(Completion::Hook(id, result));
+        self.turns();
+    }
+
+    /// What a person wants.
+    pub(super) fn command(&mut self, command: Command) {
+        self.inbox.commands.push_back(command);
+        self.turns();
+    }
+
     /// The kernel says so, whatever it does.
     pub(super) fn tell(&mut self, event: KernelEvent) {
         self.inbox.events.push_back(event);

@@ -48,8 +48,7 @@ fn opened_at(node: &Node) -> Vec<Instant> {
 
 fn reload(node: &mut Node, configs: Vec<RouterConfig>) -> usize {
     let position = node.log.len();
-    node.inbox.commands.push_back(Command::Reload(configs));
-    node.turns();
+    node.command(Command::Reload(configs));
     position
 }
 

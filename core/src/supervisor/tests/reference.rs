@@ -280,8 +280,7 @@ fn run(case: &Case) -> Result<(), TestCaseError> {
         prop_assert_eq!(node.vip().is_some(), rfc.name() == StateName::Master, "after {:?}", step);
     }
     rfc.stop(node.now.as_nanos());
-    node.inbox.commands.push_back(Command::Shutdown);
-    node.turns();
+    node.command(Command::Shutdown);
     compare_adverts(&node, begun, rfc)
 }
 

@@ -12,8 +12,7 @@ fn ms(millis: u64) -> Duration {
 }
 
 fn reload(node: &mut Node, configs: Vec<RouterConfig>) {
-    node.inbox.commands.push_back(Command::Reload(configs));
-    node.turns();
+    node.command(Command::Reload(configs));
 }
 
 #[test]

@@ -15,8 +15,7 @@ fn a_reload_after_a_shutdown_was_asked_for_is_too_late() {
     node.run(ms(10_000));
     node.refuse.insert(ip(VIP), AddressError::Denied);
     node.inbox.commands.push_back(Command::Shutdown);
-    node.inbox.commands.push_back(Command::Reload(vec![config(100)]));
-    node.turns();
+    node.command(Command::Reload(vec![config(100)]));
     assert_eq!(node.supervisor.routers().len(), 1);
     assert!(node.router().is_stopping());
     node.refuse.clear();
@@ -47,8 +46,7 @@ fn one_that_is_asked_to_end_as_it_begins_removes_what_an_earlier_process_left() 
     let leftover = Address { ours: true, ..address(VIP, 24) };
     let addresses = vec![address(OWN, 24), leftover];
     let mut node = Node::new(vec![config(100)], vec![link(true)], addresses);
-    node.inbox.commands.push_back(Command::Shutdown);
-    node.turns();
+    node.command(Command::Shutdown);
     assert!(node.vip().is_none() && node.supervisor.is_finished());
 }
 

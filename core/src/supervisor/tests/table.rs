@@ -94,8 +94,7 @@ fn give(node: &mut Node, input: Input) {
             node.turns();
         }
         Input::Shutdown => {
-            node.inbox.commands.push_back(Command::Shutdown);
-            node.turns();
+            node.command(Command::Shutdown);
         }
     }
 }

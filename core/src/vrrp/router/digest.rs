@@ -74,6 +74,7 @@ impl VirtualRouter {
             }
             State::Leaving(leaving) => {
                 let Leaving {
+                    // The files' own: the priority 0 that is left starts it anew.
                     within: _,
                     until,
                     zero_left,

@@ -359,13 +359,13 @@ impl VirtualRouter {
         if ctx.now < lease_until {
             return;
         }
+        let lapsed = Reason::LeaseLapsed(ctx.now.since(lease_until));
         let State::Master(master) = &self.state else {
-            let lapsed = Reason::LeaseLapsed(ctx.now.since(lease_until));
             return self.end_handover(ctx, lapsed);
         };
         let reason = match master.retry_at {
             Some(_) => Reason::CannotSend,
-            None => Reason::LeaseLapsed(ctx.now.since(master.lease_until)),
+            None => lapsed,
         };
         self.counters.leases_lapsed += 1;
         self.master = None;

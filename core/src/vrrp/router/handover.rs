@@ -47,7 +47,7 @@ impl VirtualRouter {
             successor: None,
             announced: None,
             lease_until: master.lease_until,
-            renew_at: ctx.now,
+            renew_at: if self.config.lease { ctx.now } else { Instant::MAX },
         };
         self.announcing = Announcing::Silent;
         self.change_state(ctx, State::Leaving(leaving), Reason::Blocked(Blocker::Stopping));
@@ -143,20 +143,8 @@ impl VirtualRouter {
 
     /// Renewals, the second priority 0, and the end.
     pub(super) fn handle_handover_timeout(&mut self, ctx: &mut Context<'_>) {
+        self.renew_while_leaving(ctx);
         let State::Leaving(leaving) = &mut self.state else { return };
-        if leaving.renew_at <= ctx.now {
-            if self.config.lease {
-                let secs = Lease::of(self.config.interval).secs.min(LEASE_SECS_MAX);
-                let lease = Duration::from_secs(secs.into());
-                leaving.renew_at = ctx.now + lease / RENEWALS;
-                if !mutated!(LeavingNotRenewed) {
-                    leaving.lease_until = ctx.now + lease;
-                    self.vips.renew(&mut kernel(ctx), Lifetime::Secs(secs));
-                }
-            } else {
-                leaving.renew_at = Instant::MAX;
-            }
-        }
         if ctx.now < leaving.until {
             return;
         }
@@ -171,6 +159,21 @@ impl VirtualRouter {
                 self.say_zero(ctx);
             }
             (None, None) => self.end_handover(ctx, Reason::NobodyFollowed),
+        }
+    }
+
+    fn renew_while_leaving(&mut self, ctx: &mut Context<'_>) {
+        let secs = Lease::of(self.config.interval).secs.min(LEASE_SECS_MAX);
+        let lease = Duration::from_secs(secs.into());
+        match &mut self.state {
+            State::Leaving(leaving) if leaving.renew_at <= ctx.now => {
+                leaving.renew_at = ctx.now + lease / RENEWALS;
+                if !mutated!(LeavingNotRenewed) {
+                    leaving.lease_until = ctx.now + lease;
+                    self.vips.renew(&mut kernel(ctx), Lifetime::Secs(secs));
+                }
+            }
+            State::Initialize(_) | State::Backup(_) | State::Master(_) | State::Leaving(_) => {}
         }
     }
 

@@ -41,7 +41,7 @@ impl Judge<'_> {
             .and_then(|()| invariants::v4_silent(facts, id, at, priority))
             .and_then(|()| invariants::v6(facts, id, at))
             .and_then(|()| invariants::v8_sent(facts, id, priority))
-            .and_then(|()| invariants::k2_leftovers(facts, id, priority, at));
+            .and_then(|()| invariants::k2_leftovers(facts, id, priority));
         let result = if is_zero {
             result
         } else {
