@@ -57,6 +57,11 @@ fn changes_of_state_and_discarded_packets_have_their_words() {
             "MASTER -> BACKUP: this process was stopped or starved: the lease passed 1250 ms ago",
         ),
         (
+            changed(StateName::Leaving, StateName::Initialize, Reason::NobodyFollowed),
+            Warn,
+            "LEAVING -> INITIALIZE: nobody advertises in its place, and none has the VIPs now",
+        ),
+        (
             changed(StateName::Master, StateName::Backup, Reason::CannotSend),
             Warn,
             "MASTER -> BACKUP: no advert could be sent before the lease passed",
@@ -231,6 +236,13 @@ fn every_reason_has_its_words() {
         (better, "advert of 10.0.0.9 with priority 200"),
         (Reason::Blocked(Blocker::Stopping), "stopping"),
         (Reason::Group, "another router of its group left MASTER"),
+        (Reason::Followed(peer()), "10.0.0.9 advertises in its place"),
+        (
+            Reason::Announced(MacAddress([2, 0, 0, 0, 0, 9])),
+            "02:00:00:00:00:09 announces the VIPs in its place",
+        ),
+        (Reason::NobodyFollowed, "nobody advertises in its place, and none has the VIPs now"),
+        (Reason::Hurried, "asked once more to stop"),
     ];
     for (reason, text) in table {
         assert_eq!(reason.to_string(), text);

@@ -100,6 +100,18 @@ fn of_several_vips_all_are_to_be_announced_or_twenty_milliseconds_pass() {
 }
 
 #[test]
+fn an_advert_after_the_first_announcement_puts_nothing_off() {
+    let vips: [_; 2] = [vip("10.0.0.200/24"), vip("10.0.0.201/24")];
+    let mut node = hooked(RouterConfig { vips: vips.into(), ..config(100) });
+    node.command(Command::Shutdown);
+    node.hear_claim(VIP, SUCCESSOR);
+    node.run(ms(10));
+    node.hear(&advert(LOW, 50));
+    about(stays(&mut node), ms(10));
+    assert_eq!(*ended(&node), Reason::Announced(SUCCESSOR));
+}
+
+#[test]
 fn with_a_promote_hook_the_announcement_is_waited_for_as_long_as_a_hook_may_run() {
     let hooked = || {
         let mut node = hooked(config(100));
@@ -148,11 +160,14 @@ fn who_hands_over_neither_asserts_nor_yields_nor_counts_zeros() {
     let mut node = leaving(config(100));
     let position = node.log.len();
     node.hear(&advert(LOW, 0));
+    node.hear(&advert(HIGH, 0));
+    node.run(ms(100));
+    assert_eq!((node.state(), node.words_since(position)), (Leaving, vec![]));
     node.hear(&advert(LOW, 50));
+    node.hear(&advert(HIGH, 200));
     node.hear(&advert(HIGH, 0));
     node.run(ms(15));
-    assert_eq!(node.words_since(position), [""; 0]);
-    assert_eq!(node.state(), Leaving);
+    assert_eq!((node.state(), node.words_since(position)), (Leaving, vec![]));
 }
 
 #[test]

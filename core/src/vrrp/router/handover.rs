@@ -101,6 +101,7 @@ impl VirtualRouter {
         }
         if let State::Leaving(leaving) = &mut self.state
             && leaving.successor.is_none()
+            && leaving.announced.is_none()
         {
             leaving.successor = Some(source);
             leaving.until = until;
