@@ -10,9 +10,9 @@ use crate::lab::LabArgs;
 
 /// Keeps virtual IPs on one healthy node of several, by VRRP.
 ///
-/// Without a command it runs the virtual routers of FILE until SIGTERM or SIGINT, and then releases
-/// every VIP; a second signal hands them to nobody. SIGHUP reads FILE now. A file that is named like a
-/// command is reached by its path: ./check
+/// Without a command it runs the virtual routers of FILE until SIGTERM or SIGINT, and then hands over
+/// or releases every VIP; a second signal releases them at once, a third ends it at once. SIGHUP reads
+/// FILE now. A file that is named like a command is reached by its path: ./check
 #[derive(Debug, Parser)]
 #[command(
     name = "openproxy",

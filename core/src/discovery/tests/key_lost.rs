@@ -58,6 +58,16 @@ fn one_that_insists_is_not_believed_while_the_key_is_anothers() {
 }
 
 #[test]
+fn what_a_silent_node_said_of_the_key_counts_for_a_while() {
+    let mut lab = lost(&view(2, 5));
+    for index in 1..=3 {
+        lab.node(index).view = Err(AskFailure::Closed);
+    }
+    nobody_is_named_for(&mut lab, 10);
+    lab.wait(7_000, |lab| lab.confirmed() == Some("n1"));
+}
+
+#[test]
 fn one_that_was_believed_is_not_any_more_once_the_key_is_anothers() {
     let mut lab = lost(&view(0, 5));
     assert!(back_after(&mut lab).is_some());

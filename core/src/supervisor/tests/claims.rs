@@ -121,9 +121,8 @@ fn claims_are_watched_for_while_master_and_said_when_that_changes() {
     assert_eq!(watched(&node, 0), Vec::<String>::new(), "a BACKUP has nothing to defend");
     node.run(ms(10_000));
     assert_eq!(watched(&node, 0), ["200 201"]);
-    let first = |is_it: fn(&Output) -> bool| node.log.iter().position(|(_, output)| is_it(output));
-    let watched_from = first(|output| matches!(output, Output::WatchClaims(_)));
-    let acquired_at = first(
+    let watched_from = node.first(|output| matches!(output, Output::WatchClaims(_)));
+    let acquired_at = node.first(
         |output| matches!(output, Output::Event(event) if matches!(event.kind, EventKind::VipAcquired(_))),
     );
     assert!(acquired_at.is_some() && watched_from < acquired_at, "before the VIPs are there");

@@ -318,9 +318,12 @@ fn a_reload_that_needs_the_vip_elsewhere_does_not_wait() {
         node.command(Command::Reload(file));
         assert_eq!(node.router().state() == Leaving, keeps, "{why}");
     }
-    for (why, back) in
-        [("it is in the file again", config(100)), ("its VIP is in the file again", elsewhere())]
-    {
+    let other_vip = RouterConfig { vips: [vip("10.0.0.222/24")].into(), ..config(100) };
+    for (why, back) in [
+        ("it is in the file again", config(100)),
+        ("it is, with another VIP", other_vip),
+        ("its VIP is", elsewhere()),
+    ] {
         let mut node = master(config(100));
         for file in [vec![], vec![back]] {
             node.command(Command::Reload(file));

@@ -266,6 +266,11 @@ impl Node {
         words.collect()
     }
 
+    /// Where in the log the first such output is.
+    pub(super) fn first(&self, is_it: fn(&Output) -> bool) -> Option<usize> {
+        self.log.iter().position(|(_, output)| is_it(output))
+    }
+
     /// A MASTER whose first announcements are over.
     pub(super) fn quiet_master(config: RouterConfig) -> Self {
         let mut node = Self::start(vec![RouterConfig { garp_refresh: None, ..config }]);

@@ -2,7 +2,7 @@
 
 use super::node::*;
 use crate::event::EventKind;
-use crate::io::{Address, AddressError, Command};
+use crate::io::{Address, AddressError, Command, Output};
 use crate::time::{Duration, Instant};
 
 fn ms(millis: u64) -> Duration {
@@ -48,6 +48,11 @@ fn one_that_is_asked_to_end_as_it_begins_removes_what_an_earlier_process_left() 
     let mut node = Node::new(vec![config(100)], vec![link(true)], addresses);
     node.command(Command::Shutdown);
     assert!(node.vip().is_none() && node.supervisor.is_finished());
+    let removed_at = node.first(|output| matches!(output, Output::Address(_)));
+    let released_at = node.first(
+        |output| matches!(output, Output::Event(event) if event.kind == EventKind::Released),
+    );
+    assert!(removed_at.is_some() && removed_at < released_at, "the driver ends with the latter");
 }
 
 #[test]
