@@ -62,6 +62,8 @@ pub enum Reason {
     NobodyFollowed,
     /// It was asked once more to stop.
     Hurried,
+    /// The process before this one was MASTER.
+    Inherited,
 }
 
 /// What keeps a router in INITIALIZE.

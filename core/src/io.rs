@@ -5,10 +5,12 @@
 //! [`Completion`], so a refused address or a hung hook is an ordinary event.
 
 mod completion;
+mod guard;
 mod kernel;
 mod output;
 
 pub use completion::{AddressError, Completion, SendError, SocketError};
+pub use guard::{GuardNote, Will};
 pub use kernel::{
     Address, AddressChange, InterfaceIndex, KernelEvent, KernelSnapshot, Link, MacAddress,
 };

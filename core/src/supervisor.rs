@@ -9,6 +9,7 @@
 mod digest;
 mod discards;
 mod groups;
+mod guarding;
 mod ports;
 mod receive;
 mod reload;
@@ -25,6 +26,7 @@ use crate::io::{Command, Completion, Inbox, InterfaceIndex, Output, RouterId};
 use crate::time::{Duration, Instant};
 use crate::vrrp::{Context, RouterConfig, VirtualRouter};
 pub use discards::Discards;
+use guarding::Guarding;
 use ports::Ports;
 use uplinks::Dump;
 
@@ -61,6 +63,7 @@ pub struct Supervisor {
     /// A shutdown was asked for, and ends at the latest then.
     shutdown_by: Option<Instant>,
     told_released: bool,
+    guarding: Guarding,
     out: Vec<Output>,
     /// What the driver takes, from the end.
     ready: Vec<Output>,
@@ -88,6 +91,7 @@ impl Supervisor {
             next_router: 0,
             shutdown_by: None,
             told_released: false,
+            guarding: Guarding::Alone,
             out: Vec::new(),
             ready: Vec::new(),
         };
@@ -118,7 +122,8 @@ impl Supervisor {
     pub fn poll_timeout(&self) -> Instant {
         let routers = self.deadlines.iter().copied().min().unwrap_or(Instant::MAX);
         let shutdown = self.shutdown_by.unwrap_or(Instant::MAX);
-        routers.min(self.ports.retry_at()).min(self.dump.due_at()).min(shutdown)
+        let own = self.ports.retry_at().min(self.dump.due_at()).min(shutdown);
+        routers.min(own).min(self.retell_at())
     }
 
     /// The next thing to do for the driver.
@@ -167,6 +172,7 @@ impl Supervisor {
             self.handle_command(now, command);
         }
         self.find_uplinks(now);
+        self.hand_over_inheritance(now);
         self.handle_timeouts(now);
         if mutated!(LapseNoticedLast) {
             self.check_leases(now);
@@ -176,6 +182,7 @@ impl Supervisor {
         }
         self.watch_claims();
         self.finish_stopped(now);
+        self.tell_alive(now);
         self.hand_out();
     }
 
@@ -219,6 +226,7 @@ impl Supervisor {
                     router.handle_hook_result(ctx, id, result);
                 });
             }
+            Completion::GuardMissed => self.handle_guard_missed(now),
             Completion::Check(id, result) => {
                 self.with_router_id(now, id.0, |router, ctx| {
                     router.handle_check_result(ctx, id, result);
@@ -243,16 +251,19 @@ impl Supervisor {
                 }
             }
             Command::Shutdown => {
-                let ends = self.routers.iter().map(|r| r.end_max(self.successor_within(r)));
-                let by = now + ends.max().unwrap_or_default() + SHUTDOWN_MARGIN;
-                self.shutdown_by =
-                    Some(if mutated!(ShutdownUnbounded) { Instant::MAX } else { by });
-                self.any_stopping = true;
+                self.begin_shutdown(now);
                 for position in 0..self.routers.len() {
                     self.stop(now, position);
                 }
             }
         }
+    }
+
+    fn begin_shutdown(&mut self, now: Instant) {
+        let ends = self.routers.iter().map(|r| r.end_max(self.successor_within(r)));
+        let by = now + ends.max().unwrap_or_default() + SHUTDOWN_MARGIN;
+        self.shutdown_by = Some(if mutated!(ShutdownUnbounded) { Instant::MAX } else { by });
+        self.any_stopping = true;
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
@@ -321,8 +332,12 @@ impl Supervisor {
         ) else {
             return;
         };
+        let (stood, from) = (router.standing(), self.out.len());
         act(router, &mut Context { now, interfaces: &self.interfaces, out: &mut self.out });
         *deadline = router.poll_timeout();
         *lease = router.lease_until();
+        if router.standing() != stood {
+            self.tell_standing(position, from);
+        }
     }
 }

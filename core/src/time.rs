@@ -8,7 +8,19 @@ pub use std::time::Duration;
 /// In production that clock is `CLOCK_BOOTTIME`, so that a suspended machine notices that time has
 /// passed. Unlike [`std::time::Instant`] it can be built in tests, hashed, and compared across
 /// simulated nodes. Arithmetic saturates: a deadline too far away to be written is never reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub struct Instant(u64);
 
 impl Instant {

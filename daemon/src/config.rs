@@ -53,6 +53,8 @@ pub struct Loaded {
     pub topology_script: Option<CommandLine>,
     /// Who the process becomes when root starts it.
     pub user: Option<Box<str>>,
+    /// Whether a guard hands over what a process serves that dies.
+    pub guard: bool,
     /// Where a running daemon tells what it knows.
     pub status: StatusConfig,
     /// How often the file is to be read again.
@@ -120,6 +122,7 @@ pub fn load(path: &str, text: &str) -> Result<Loaded, Vec<Diagnostic>> {
             discovery,
             topology_script: rest.topology_script,
             user: rest.user,
+            guard: rest.guard.unwrap_or(true),
             status: rest.status,
             renew_interval,
             notes,

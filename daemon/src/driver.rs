@@ -9,7 +9,7 @@ use openproxy_core::supervisor::Supervisor;
 /// The platform only says when to wake; what is handled then, and in which order, is the core's to
 /// decide. `report` must not wait: adverts go out on this task.
 pub async fn run<P: Platform>(
-    mut supervisor: Supervisor,
+    supervisor: &mut Supervisor,
     platform: &mut P,
     mut report: impl FnMut(Event),
 ) {

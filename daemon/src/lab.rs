@@ -76,7 +76,7 @@ pub(crate) struct LabArgs {
     /// At the end, tell how to look around, and wait for Ctrl-C
     #[arg(long)]
     keep: bool,
-    /// Turn the leases off: the lab must notice and fail
+    /// Turn off guards, leases and planned handovers: the lab must notice and fail
     #[arg(long)]
     sabotage: bool,
     /// Run another daemon through the same, for comparison; the exit status is then about that
@@ -142,9 +142,9 @@ impl LabArgs {
     }
 
     fn spec(&self, program: Program) -> Result<Spec, LabError> {
-        let (timing, lease) = (self.timing()?, !self.sabotage);
+        let (timing, sabotaged) = (self.timing()?, self.sabotage);
         let servers = if self.plays_roles() { usize::from(self.nodes) } else { 0 };
-        Ok(Spec { program, timing, lease, routers: vec![RouterSpec::main()], servers })
+        Ok(Spec { program, timing, sabotaged, routers: vec![RouterSpec::main()], servers })
     }
 
     /// Whether primary and replicas change places, too.

@@ -2,16 +2,21 @@
 
 use std::error::Error;
 use std::fs::File;
+use std::io::PipeWriter;
 use std::path::Path;
+use std::time::Duration;
 
 use openproxy::config::{Diagnostic, Loaded};
 use openproxy::driver;
 use openproxy_core::io::Command;
 use openproxy_core::supervisor::Supervisor;
-use openproxy_core::vrrp::{Check, RouterConfig};
+use openproxy_core::vrrp::{Check, Inheritance, RouterConfig};
+use openproxy_io_linux::guard::{self, Bequeathed, Succession};
+pub(crate) use openproxy_io_linux::guard::{Death, GuardPipe};
 use openproxy_io_linux::user::{self, Identity};
 use openproxy_io_linux::{self as io_linux, LinuxPlatform, ProcessRunner};
 pub(crate) use openproxy_io_linux::{ProcessHandle, VipLock, local_addresses, now, run_script};
+use tokio::process::Child;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
@@ -68,13 +73,73 @@ pub(crate) fn missing_capabilities() -> Vec<&'static str> {
 
 /// The one lock on the VIPs of this network namespace.
 pub(crate) fn lock() -> Result<VipLock, (Exit, String)> {
-    match VipLock::acquire() {
-        Ok(lock) => Ok(lock),
-        Err(io_linux::LockError::Held) => {
+    VipLock::acquire().map_err(|error| match error {
+        io_linux::LockError::Held => {
             let reason = "another openproxy runs in this network namespace";
-            Err((Exit::Busy, reason.to_owned()))
+            (Exit::Busy, reason.to_owned())
         }
-        Err(error) => Err((Exit::System, chain(&error))),
+        io_linux::LockError::Other(_) => (Exit::System, chain(&error)),
+    })
+}
+
+/// The lock, and what the guard of a daemon that isn't any more still has to hand over.
+pub(crate) fn lock_or_inherit() -> Result<(VipLock, Vec<Inheritance>), (Exit, String)> {
+    match lock() {
+        Ok(lock) => Ok((lock, Vec::new())),
+        Err((Exit::Busy, reason)) => match guard::claim() {
+            Some(Bequeathed { lock, estate }) => Ok((lock, estate)),
+            // The guard has just ended, perhaps.
+            None => lock().map(|lock| (lock, Vec::new())).map_err(|_| (Exit::Busy, reason)),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// Starts a guard, and the pipe to it.
+pub(crate) fn start_guard(lock: &VipLock) -> Result<(Child, PipeWriter), String> {
+    guard::start(lock).map_err(|error| chain(&error))
+}
+
+/// Waits, as a guard, for the end of the daemon.
+pub(crate) fn watch_over_daemon() -> Result<Death, String> {
+    guard::watch().map_err(|error| chain(&error))
+}
+
+/// Hands over, as a guard, what the daemon has left: in this time, or to a daemon that asks for it.
+/// Demote hooks take theirs.
+pub(crate) async fn run_guard(
+    estate: &[Inheritance],
+    lock: VipLock,
+    within: Duration,
+) -> Result<(), String> {
+    let (to_vrrp, commands) = mpsc::channel(2);
+    let platform = LinuxPlatform::new(commands, start_processes(), LEDGER.into(), None);
+    let mut platform = platform.map_err(|error| chain(&error))?;
+    let succession = Succession::open(lock).map_err(|error| chain(&error))?;
+    let mut supervisor = Supervisor::guard(estate);
+    let cut = async {
+        tokio::time::sleep(within).await;
+        // The second one lets go of what the first hands over.
+        for command in [Command::Shutdown, Command::Shutdown] {
+            let _ = to_vrrp.send(command).await;
+        }
+        std::future::pending().await
+    };
+    let asker = tokio::select! {
+        biased;
+        asker = succession.asked() => asker,
+        () = cut => return Ok(()),
+        () = driver::run(&mut supervisor, &mut platform, |event| logging::report(&event)) => {
+            return Ok(());
+        }
+    };
+    // What was begun is done before anybody else begins something.
+    platform.close().await;
+    if succession.bequeath(asker, &supervisor.estate(now())) {
+        tracing::info!("another daemon goes on");
+        Ok(())
+    } else {
+        Err("whoever asked for the VIPs is gone; they are left to their leases".to_owned())
     }
 }
 
@@ -88,16 +153,22 @@ pub(crate) fn start_processes() -> ProcessHandle {
 /// Runs the virtual routers on this thread until they are released.
 pub(crate) fn run_vrrp(
     routers: Vec<RouterConfig>,
+    estate: &[Inheritance],
     commands: mpsc::Receiver<Command>,
     processes: ProcessHandle,
+    guard: Option<GuardPipe>,
 ) -> Result<(), String> {
     // No tokio timers: those of the platform are finer.
     let runtime = Builder::new_current_thread().enable_io().build();
     let runtime = runtime.map_err(|error| chain(&error))?;
     runtime.block_on(async {
-        let platform = LinuxPlatform::new(commands, processes, LEDGER.into());
+        let mut supervisor = Supervisor::new(routers).inheriting(estate);
+        if guard.is_some() {
+            supervisor = supervisor.guarded();
+        }
+        let platform = LinuxPlatform::new(commands, processes, LEDGER.into(), guard);
         let mut platform = platform.map_err(|error| chain(&error))?;
-        driver::run(Supervisor::new(routers), &mut platform, |event| logging::report(&event)).await;
+        driver::run(&mut supervisor, &mut platform, |event| logging::report(&event)).await;
         Ok(())
     })
 }

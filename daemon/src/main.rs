@@ -9,6 +9,7 @@ mod cli;
 mod discovery_thread;
 mod exit;
 mod file;
+mod guard;
 mod lab;
 mod linux;
 mod logging;
@@ -23,6 +24,9 @@ mod topology_script;
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    if guard::is_wanted() {
+        return guard::run().into();
+    }
     let cli = Cli::parse();
     match cli.command {
         None => run::run(&cli.file.path).into(),

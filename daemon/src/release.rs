@@ -9,9 +9,16 @@ use crate::run::{complain, prepare};
 
 /// Releases what the file names; says what was taken off.
 pub(crate) fn run(args: &ReleaseArgs) -> Exit {
-    let (loaded, _lock) = match prepare(&args.file.path) {
-        Ok((_, loaded, lock)) => (loaded, lock),
+    let loaded = match prepare(&args.file.path) {
+        Ok((_, loaded)) => loaded,
         Err(exit) => return exit,
+    };
+    let _lock = match linux::lock() {
+        Ok(lock) => lock,
+        Err((exit, reason)) => {
+            complain(format_args!("openproxy: {reason}"));
+            return exit;
+        }
     };
     match linux::release(&loaded.routers, args.force) {
         Ok(released) => {

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use openproxy::config::Loaded;
 use openproxy_core::io::Command;
-use openproxy_core::vrrp::RouterConfig;
+use openproxy_core::vrrp::{Inheritance, RouterConfig};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::discovery_thread;
 use crate::exit::Exit;
 use crate::file;
+use crate::guard::Hold;
 use crate::linux::{self, VipLock};
 use crate::logging::Log;
 use crate::privileges;
@@ -28,24 +29,38 @@ const READS_MAX: usize = 4;
 /// How long hooks and reads that are still running may delay the end.
 const END_DELAY_MAX: Duration = Duration::from_secs(1);
 
+/// What a process holds that may run virtual routers.
+struct Held {
+    lock: VipLock,
+    /// What the guard of the process before it has left.
+    estate: Vec<Inheritance>,
+}
+
 /// Runs a file until it is stopped.
 pub(crate) fn run(path: &Path) -> Exit {
-    match prepare(path) {
-        Ok((bytes, loaded, lock)) => match linux::become_user(path, &loaded) {
-            // The lock is held to the end of the process.
-            Ok(()) => serve(path, bytes, loaded, lock.is_some()),
-            Err(reason) => {
-                complain(format_args!("openproxy: {reason}"));
-                Exit::NoPermission
-            }
-        },
-        Err(exit) => exit,
+    let (bytes, loaded) = match prepare(path) {
+        Ok(prepared) => prepared,
+        Err(exit) => return exit,
+    };
+    if let Err(reason) = linux::become_user(path, &loaded) {
+        complain(format_args!("openproxy: {reason}"));
+        return Exit::NoPermission;
+    }
+    if loaded.routers.is_empty() {
+        return serve(path, bytes, loaded, None);
+    }
+    match linux::lock_or_inherit() {
+        Ok((lock, estate)) => serve(path, bytes, loaded, Some(Held { lock, estate })),
+        Err((exit, reason)) => {
+            complain(format_args!("openproxy: {reason}"));
+            exit
+        }
     }
 }
 
 /// All that can be refused before anything runs; the reason goes to standard error as it is.
 /// Without virtual routers, nothing but the file is needed.
-pub(crate) fn prepare(path: &Path) -> Result<(Vec<u8>, Loaded, Option<VipLock>), Exit> {
+pub(crate) fn prepare(path: &Path) -> Result<(Vec<u8>, Loaded), Exit> {
     let (bytes, loaded) = file::load(path).map_err(|found| {
         found.iter().for_each(complain);
         Exit::Config
@@ -55,20 +70,14 @@ pub(crate) fn prepare(path: &Path) -> Result<(Vec<u8>, Loaded, Option<VipLock>),
         distrusted.iter().for_each(complain);
         return Err(Exit::Config);
     }
-    if loaded.routers.is_empty() {
-        return Ok((bytes, loaded, None));
-    }
-    let missing = linux::missing_capabilities();
+    let missing =
+        if loaded.routers.is_empty() { Vec::new() } else { linux::missing_capabilities() };
     if !missing.is_empty() {
         let binary = std::env::current_exe().unwrap_or_else(|_| "openproxy".into());
         complain(privileges::advice(&missing, &binary));
         return Err(Exit::NoPermission);
     }
-    let lock = linux::lock().map_err(|(exit, reason)| {
-        complain(format_args!("openproxy: {reason}"));
-        exit
-    })?;
-    Ok((bytes, loaded, Some(lock)))
+    Ok((bytes, loaded))
 }
 
 /// Says on standard error why nothing runs.
@@ -77,7 +86,7 @@ pub(crate) fn complain(reason: impl Display) {
     let _ = writeln!(io::stderr(), "{reason}");
 }
 
-fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, may_route: bool) -> Exit {
+fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>) -> Exit {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(READS_MAX)
@@ -102,7 +111,10 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, may_route: bool) -> Exit {
         };
         let (to_vrrp, commands) = mpsc::channel(COMMANDS_MAX);
         let processes = linux::start_processes();
-        let vrrp = match start_vrrp(loaded.routers.clone(), commands, processes) {
+        let estate = held.as_ref().map_or_else(Vec::new, |held| held.estate.clone());
+        let hold = Hold::begin(held.map(|held| held.lock), loaded.guard);
+        let routers = loaded.routers.clone();
+        let vrrp = match start_vrrp(routers, estate, commands, processes, hold.guard_pipe()) {
             Ok(vrrp) => vrrp,
             Err(error) => {
                 tracing::error!("the thread of the virtual routers can't start: {error}");
@@ -118,8 +130,7 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, may_route: bool) -> Exit {
             }
         };
         let outlets = Outlets::open(topologies, &loaded);
-        let service =
-            Service::new(path.to_owned(), bytes, loaded, to_vrrp, outlets, may_route, log);
+        let service = Service::new(path.to_owned(), bytes, loaded, to_vrrp, outlets, hold, log);
         service.run(signals, vrrp, discovery).await
     });
     runtime.shutdown_timeout(END_DELAY_MAX);
@@ -129,13 +140,15 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, may_route: bool) -> Exit {
 /// Starts the thread of the virtual routers; the receiver gets its end, or nothing after a panic.
 fn start_vrrp(
     routers: Vec<RouterConfig>,
+    estate: Vec<Inheritance>,
     commands: mpsc::Receiver<Command>,
     processes: linux::ProcessHandle,
+    guard: Option<linux::GuardPipe>,
 ) -> io::Result<oneshot::Receiver<VrrpEnd>> {
     let (ended, end) = oneshot::channel();
     thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
         // Nobody listens any more when a third signal has ended the process.
-        let _ = ended.send(linux::run_vrrp(routers, commands, processes));
+        let _ = ended.send(linux::run_vrrp(routers, &estate, commands, processes, guard));
     })?;
     Ok(end)
 }

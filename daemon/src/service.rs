@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::exit::Exit;
 use crate::file;
+use crate::guard::Hold;
 use crate::linux;
 use crate::logging::Log;
 use crate::signals::{Signals, Wish};
@@ -58,10 +59,11 @@ pub(crate) struct Service {
     start: tokio::time::Instant,
     commands: mpsc::Sender<Command>,
     outlets: Outlets,
-    /// Whether this process may run virtual routers: it holds their lock.
-    may_route: bool,
-    /// Whom the file named when this process began.
+    /// The lock that virtual routers need, and the guard.
+    hold: Hold,
+    /// Whom the file named when this process began, and whether it had a guard.
     user: Option<Box<str>>,
+    guard: bool,
     log: Log,
     reading: Option<JoinHandle<Read>>,
     stopping: Stopping,
@@ -85,20 +87,21 @@ impl Service {
         loaded: Loaded,
         commands: mpsc::Sender<Command>,
         outlets: Outlets,
-        may_route: bool,
+        hold: Hold,
         log: Log,
     ) -> Self {
         let shown = path.display().to_string();
-        let user = loaded.user.clone();
+        let (user, guard) = (loaded.user.clone(), loaded.guard);
         Self {
             path,
             user,
+            guard,
             watcher: FileWatcher::new(shown, bytes, loaded, Instant::ZERO)
                 .inspecting(linux::distrusted),
             start: tokio::time::Instant::now(),
             commands,
             outlets,
-            may_route,
+            hold,
             log,
             reading: None,
             stopping: Stopping::Not,
@@ -108,6 +111,20 @@ impl Service {
     /// Serves until the virtual routers have ended, or a third signal asks to stop.
     pub(crate) async fn run(
         mut self,
+        signals: Signals,
+        vrrp: oneshot::Receiver<VrrpEnd>,
+        discovery: oneshot::Receiver<()>,
+    ) -> Exit {
+        let exit = self.serve(signals, vrrp, discovery).await;
+        // Whatever else ended the virtual routers, the guard lets go of what they served.
+        if exit == Exit::Clean {
+            self.hold.end().await;
+        }
+        exit
+    }
+
+    async fn serve(
+        &mut self,
         mut signals: Signals,
         mut vrrp: oneshot::Receiver<VrrpEnd>,
         mut discovery: oneshot::Receiver<()>,
@@ -131,6 +148,7 @@ impl Service {
                     Wish::Stop => self.stop(),
                     Wish::Reload => self.reload(),
                 },
+                () = self.hold.keep() => {}
                 read = finished(&mut self.reading), if self.reading.is_some() => {
                     self.reading = None;
                     self.handle_read(read);
@@ -220,7 +238,7 @@ impl Service {
     }
 
     fn apply(&mut self, mut loaded: Loaded) {
-        if !self.may_route && !loaded.routers.is_empty() {
+        if !self.hold.may_route() && !loaded.routers.is_empty() {
             tracing::error!(
                 "virtual routers run after a restart only: there was none when this process began"
             );
@@ -229,6 +247,9 @@ impl Service {
         }
         if loaded.user != self.user {
             tracing::warn!("general.user has changed: that is for the next start");
+        }
+        if loaded.guard != self.guard {
+            tracing::warn!("general.guard has changed: that is for the next start");
         }
         // Before discovery, whose weights are for routers that are there.
         self.send(Command::Reload(std::mem::take(&mut loaded.routers)));

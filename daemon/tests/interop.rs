@@ -90,7 +90,7 @@ fn takeover(router: Router, better: Who, end: End) -> (String, Duration) {
     first.end(end);
     let limit = match end {
         // Without the goodbye it would take longer than this.
-        End::Stop => router.interval * 2 + router.skew(WORSE),
+        End::Stop | End::Death => router.interval * 2 + router.skew(WORSE),
         End::Crash => router.master_down(WORSE) + SLACK,
     };
     let taken = watch.wait(ended, limit + SLACK, |sample| worse.holds(sample));
@@ -163,23 +163,29 @@ const SHORTEST_LEASE: Option<Duration> = Some(Duration::from_millis(1818 + 50));
 takeovers! {
     v2_multicast_openproxy_stops: router(2, false, SECOND), Openproxy, Stop, HANDOVER;
     v2_multicast_openproxy_crashes: router(2, false, SECOND), Openproxy, Crash, NEVER;
+    v2_multicast_openproxy_dies: router(2, false, SECOND), Openproxy, Death, HANDOVER;
     v2_multicast_keepalived_stops: router(2, false, SECOND), Keepalived, Stop, NEVER;
     v2_multicast_keepalived_crashes: router(2, false, SECOND), Keepalived, Crash, FOR_EVER;
     v2_unicast_openproxy_stops: router(2, true, SECOND), Openproxy, Stop, HANDOVER;
     v2_unicast_openproxy_crashes: router(2, true, SECOND), Openproxy, Crash, NEVER;
+    v2_unicast_openproxy_dies: router(2, true, SECOND), Openproxy, Death, HANDOVER;
     v2_unicast_keepalived_stops: router(2, true, SECOND), Keepalived, Stop, NEVER;
     v2_unicast_keepalived_crashes: router(2, true, SECOND), Keepalived, Crash, FOR_EVER;
     v3_multicast_openproxy_stops: router(3, false, FAST), Openproxy, Stop, HANDOVER;
     v3_multicast_openproxy_crashes: router(3, false, SECOND), Openproxy, Crash, NEVER;
+    v3_multicast_openproxy_dies: router(3, false, SECOND), Openproxy, Death, HANDOVER;
     v3_multicast_keepalived_stops: router(3, false, FAST), Keepalived, Stop, NEVER;
     v3_multicast_keepalived_crashes: router(3, false, FAST), Keepalived, Crash, FOR_EVER;
     v3_unicast_openproxy_stops: router(3, true, FAST), Openproxy, Stop, HANDOVER;
     v3_unicast_openproxy_crashes: router(3, true, SECOND), Openproxy, Crash, NEVER;
+    v3_unicast_openproxy_dies: router(3, true, SECOND), Openproxy, Death, HANDOVER;
     v3_unicast_keepalived_stops: router(3, true, FAST), Keepalived, Stop, NEVER;
     v3_unicast_keepalived_crashes: router(3, true, FAST), Keepalived, Crash, FOR_EVER;
     v3_fast_openproxy_crashes: router(3, false, FAST), Openproxy, Crash, SHORTEST_LEASE;
+    v3_fast_openproxy_dies: router(3, false, FAST), Openproxy, Death, HANDOVER;
     ipv6_multicast_openproxy_stops: router_v6(false, FAST), Openproxy, Stop, HANDOVER;
     ipv6_multicast_openproxy_crashes: router_v6(false, SECOND), Openproxy, Crash, NEVER;
+    ipv6_multicast_openproxy_dies: router_v6(false, SECOND), Openproxy, Death, HANDOVER;
     ipv6_multicast_keepalived_stops: router_v6(false, FAST), Keepalived, Stop, NEVER;
     ipv6_multicast_keepalived_crashes: router_v6(false, FAST), Keepalived, Crash, FOR_EVER;
     ipv6_unicast_openproxy_stops: router_v6(true, FAST), Openproxy, Stop, HANDOVER;

@@ -18,6 +18,35 @@ fn missing(effective: &CapsHashSet) -> Vec<&'static str> {
     NEEDED.iter().filter(lacks).map(|(name, _)| *name).collect()
 }
 
+/// What this process may do, lent to programs that the calling thread starts: for as long as it
+/// lives.
+///
+/// Without it, a program that isn't run as root, and whose file has no capabilities, gets none.
+#[derive(Debug)]
+pub(crate) struct Lent(());
+
+impl Lent {
+    /// Lends what virtual routers need.
+    ///
+    /// # Errors
+    /// If this process doesn't have it, in the system's words.
+    pub(crate) fn needed() -> Result<Self, caps::errors::CapsError> {
+        for (_, capability) in NEEDED {
+            caps::raise(None, CapSet::Inheritable, capability)?;
+            caps::raise(None, CapSet::Ambient, capability)?;
+        }
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // What can't be taken back only goes to hooks, which then may do what this process may.
+        let _ = caps::clear(None, CapSet::Ambient);
+        let _ = caps::clear(None, CapSet::Inheritable);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

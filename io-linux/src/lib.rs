@@ -11,6 +11,7 @@
 //! | `trust` | whether a program may be run |
 //! | [`untrusted`] | what is decoded here, for the fuzz targets |
 //! | `capabilities`, [`user`] | what this process may do, and who it is |
+//! | [`guard`] | the process that hands over what a dead daemon served |
 //! | `clock`, `sysctl`, `lock`, [`release`] | what their names say |
 //! | `sys` | the only unsafe code |
 
@@ -34,6 +35,7 @@ mod capabilities;
 mod claims;
 mod clock;
 mod frames;
+pub mod guard;
 mod link_events;
 mod local;
 mod lock;

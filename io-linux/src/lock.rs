@@ -1,15 +1,17 @@
 //! One lock per network namespace, held by whoever may touch VIPs.
 
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
 /// Its name in the abstract namespace, which is the network namespace's own.
 const NAME: &str = "openproxy-vips";
 
-/// The lock; it ends with the process, however that ends.
+/// The lock: a socket that only one can have. A guard has it together with its daemon, and answers
+/// there; it ends with the last process that has it, however that ends.
 #[derive(Debug)]
-pub struct VipLock(#[allow(dead_code, reason = "held, never read")] UnixListener);
+pub struct VipLock(UnixListener);
 
 /// Why the lock can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -34,5 +36,43 @@ impl VipLock {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(LockError::Held),
             Err(error) => Err(LockError::Other(error)),
         }
+    }
+
+    /// Connects to whoever holds it.
+    pub(crate) fn connect() -> io::Result<UnixStream> {
+        UnixStream::connect_addr(&SocketAddr::from_abstract_name(NAME)?)
+    }
+
+    /// The same lock, for another process.
+    pub(crate) fn share(&self) -> io::Result<OwnedFd> {
+        self.0.as_fd().try_clone_to_owned()
+    }
+
+    /// From now on, [`Self::accept`] doesn't wait.
+    pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
+        self.0.set_nonblocking(true)
+    }
+
+    /// The next one who asks for it.
+    pub(crate) fn accept(&self) -> io::Result<UnixStream> {
+        self.0.accept().map(|(stream, _)| stream)
+    }
+}
+
+impl From<OwnedFd> for VipLock {
+    fn from(fd: OwnedFd) -> Self {
+        Self(fd.into())
+    }
+}
+
+impl AsFd for VipLock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for VipLock {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }

@@ -33,6 +33,7 @@ enum Job {
 #[derive(Debug)]
 pub(crate) struct NetlinkWorker {
     jobs: mpsc::Sender<Job>,
+    thread: thread::JoinHandle<()>,
 }
 
 impl std::fmt::Debug for Job {
@@ -57,11 +58,18 @@ impl NetlinkWorker {
             let _guard = runtime.enter();
             rtnetlink::new_connection()?
         };
-        thread::Builder::new().name("netlink".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("netlink".to_owned()).spawn(move || {
             runtime.spawn(connection);
             runtime.block_on(work(handle, queue, &ownership, &completions));
         })?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, thread })
+    }
+
+    /// Waits until all that was begun is done, and ends.
+    pub(crate) fn finish(self) {
+        drop(self.jobs);
+        // If it panicked, there is nothing to wait for.
+        let _ = self.thread.join();
     }
 
     /// Begins an operation on an address; an error if the worker can't take it.

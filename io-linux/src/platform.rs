@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use crate::advert_socket::AdvertSocket;
 use crate::announce::Announcer;
 use crate::claims::Claims;
+use crate::guard::GuardPipe;
 use crate::link_events::LinkEvents;
 use crate::netlink_worker::NetlinkWorker;
 use crate::ownership::Ownership;
@@ -50,6 +51,7 @@ pub struct LinuxPlatform {
     worker: NetlinkWorker,
     announcer: Announcer,
     processes: ProcessHandle,
+    guard: Option<GuardPipe>,
     timer: AsyncFd<Timer>,
     armed_for: Instant,
     commands: mpsc::Receiver<Command>,
@@ -79,7 +81,8 @@ impl AsFd for Timer {
 impl LinuxPlatform {
     /// Opens what every router needs. To be called on the VRRP thread, in its runtime.
     ///
-    /// `ledger` is where ownership of VIPs is kept for kernels that can't tag addresses.
+    /// `ledger` is where ownership of VIPs is kept for kernels that can't tag addresses; `guard` is
+    /// told what there is to hand over.
     ///
     /// # Errors
     /// If the kernel refuses a socket, a thread or a timer.
@@ -87,6 +90,7 @@ impl LinuxPlatform {
         commands: mpsc::Receiver<Command>,
         processes: ProcessHandle,
         ledger: PathBuf,
+        guard: Option<GuardPipe>,
     ) -> Result<Self, StartError> {
         let opening = |what| move |source| StartError { what, source };
         let ownership = Arc::new(Ownership::open(&ledger));
@@ -107,6 +111,7 @@ impl LinuxPlatform {
             worker,
             announcer: Announcer::open().map_err(opening("a packet socket"))?,
             processes,
+            guard,
             timer: timer.map_err(opening("a timer"))?,
             armed_for: Instant::MAX,
             commands,
@@ -116,6 +121,20 @@ impl LinuxPlatform {
             commands_closed: false,
             buffer: Box::new(AdvertBuffer::new()),
         })
+    }
+
+    /// Lets go of everything, once all that the kernel was asked for is done.
+    pub async fn close(self) {
+        let Self { worker, mut completions, .. } = self;
+        let ended = tokio::task::spawn_blocking(move || worker.finish());
+        tokio::pin!(ended);
+        loop {
+            tokio::select! {
+                _ = &mut ended => return,
+                // Nobody waits for these any more; but it must get rid of them.
+                Some(_) = completions.recv() => {}
+            }
+        }
     }
 
     fn arm(&mut self, deadline: Instant) {
@@ -275,6 +294,11 @@ impl Platform for LinuxPlatform {
             Output::KillHook(id) => self.processes.kill_hook(id),
             Output::RunCheck(id, check) => self.processes.run_check(id, check),
             Output::CancelCheck(id) => self.processes.cancel_check(id),
+            Output::Guard(note) => {
+                if self.guard.as_ref().is_some_and(|guard| !guard.tell(&note)) {
+                    self.done.push_back(Completion::GuardMissed);
+                }
+            }
             // Events are the driver's.
             Output::Event(_) => {}
         }

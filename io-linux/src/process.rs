@@ -133,7 +133,8 @@ impl ProcessRunner {
             Completion::Dump(_)
             | Completion::Socket(..)
             | Completion::AdvertSent(..)
-            | Completion::Address(..) => {}
+            | Completion::Address(..)
+            | Completion::GuardMissed => {}
         }
         if let Some(completions) = &self.completions {
             // The VRRP thread is gone: nobody is left to tell.

@@ -1,12 +1,13 @@
 //! The only unsafe code of the project: a link-layer socket address, which no crate in use builds,
-//! and the promise that tokio asks for a descriptor.
+//! the promise that tokio asks for a descriptor, and owning one that the kernel has just made.
 
 #![allow(unsafe_code, reason = "each block says why it is sound")]
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd};
 use std::task::{Context, Poll, Waker};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use socket2::{SockAddr, SockAddrStorage};
 use tokio::io::Interest;
@@ -39,6 +40,7 @@ pub(crate) trait OwnsDescriptor: AsRawFd {}
 impl OwnsDescriptor for socket2::Socket {}
 impl OwnsDescriptor for netlink_sys::Socket {}
 impl OwnsDescriptor for crate::platform::Timer {}
+impl OwnsDescriptor for crate::lock::VipLock {}
 
 /// Registers a descriptor with the runtime, to be told when it can be read.
 pub(crate) fn watch<T: OwnsDescriptor>(owner: T) -> io::Result<AsyncFd<T>> {
@@ -67,4 +69,17 @@ pub(crate) fn read_now<T: OwnsDescriptor, R>(
         guard.clear_ready();
     }
     result
+}
+
+/// The same file under another number, at least `min`.
+pub(crate) fn move_up(fd: OwnedFd, min: RawFd) -> io::Result<OwnedFd> {
+    let moved = fcntl(&fd, FcntlArg::F_DUPFD_CLOEXEC(min))?;
+    // SAFETY: the kernel has just made it, and nothing else knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
+}
+
+/// Owns a descriptor that has come as `SCM_RIGHTS` of a message. To be called once for each.
+pub(crate) fn received(fd: RawFd) -> OwnedFd {
+    // SAFETY: the kernel has made it for this process, and nothing else knows of it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
 }

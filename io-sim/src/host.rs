@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use openproxy_core::io::{
     AddressChange, AddressRequest, Announcement, Arrival, CheckId, Command, Completion, HookId,
     Inbox, InterfaceIndex, KernelEvent, MacAddress, Output, SendAdvert, SendError, SocketError,
-    SocketId,
+    SocketId, Will,
 };
 use openproxy_core::time::{Duration, Instant};
 use openproxy_core::vrrp::Family;
@@ -105,6 +105,8 @@ pub struct Host {
     kernel_takes_max: Duration,
     operations_begun: u64,
     process: Process,
+    /// What the guard of the process knows, which outlives it.
+    will: Will,
 }
 
 /// What ends with the process.
@@ -139,6 +141,7 @@ impl Host {
             kernel_takes_max,
             operations_begun: 0,
             process: Process::default(),
+            will: Will::default(),
         }
     }
 
@@ -334,6 +337,7 @@ impl Host {
             }
             Output::RunCheck(id, _) => self.process.checks.push((now + CHECK_TAKES, id)),
             Output::CancelCheck(id) => self.process.checks.retain(|(_, known)| *known != id),
+            Output::Guard(note) => self.will.note(note),
             Output::Event(_) => {}
         }
     }

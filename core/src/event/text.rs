@@ -124,6 +124,7 @@ impl fmt::Display for Reason {
                 f.write_str("nobody advertises in its place, and none has the VIPs now")
             }
             Self::Hurried => f.write_str("asked once more to stop"),
+            Self::Inherited => f.write_str("the process before this one was MASTER"),
         }
     }
 }

@@ -17,6 +17,9 @@ pub enum Completion {
     /// Of [`Output::RunHook`](super::Output::RunHook): whether it ended with status 0. It comes
     /// after a kill, too, once the process has been reaped.
     Hook(HookId, Result<(), String>),
+    /// Of [`Output::Guard`](super::Output::Guard), which is answered by nothing else: the guard hasn't
+    /// got the note.
+    GuardMissed,
     /// Of [`Output::RunCheck`](super::Output::RunCheck).
     Check(CheckId, Result<(), String>),
 }

@@ -3,12 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{InterfaceIndex, MacAddress};
+use super::{GuardNote, InterfaceIndex, MacAddress};
 use crate::event::Event;
 use crate::vrrp::{Advertisement, Check, CommandLine, Family, InterfaceName, RouterKey, Vip};
 
 /// A virtual router of this process; never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct RouterId(pub u32);
 
 /// An advert socket of this process; never reused.
@@ -56,6 +58,9 @@ pub enum Output {
     RunCheck(CheckId, Check),
     /// Abandon a check; its result is no longer awaited.
     CancelCheck(CheckId),
+    /// Tell the guard. Answered by [`Completion::GuardMissed`](super::Completion::GuardMissed) if that
+    /// can't be done now.
+    Guard(GuardNote),
     /// Something that people want to know.
     Event(Event),
 }

@@ -3,6 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use super::Supervisor;
+use super::guarding::Guarding;
 use super::uplinks::Dump;
 use crate::time::Instant;
 
@@ -39,6 +40,7 @@ impl Supervisor {
             next_router: _,
             shutdown_by,
             told_released,
+            guarding,
             out,
             ready,
         } = self;
@@ -49,6 +51,8 @@ impl Supervisor {
         );
         assert!(ports.retry_at() == Instant::MAX, "a socket is to be tried again");
         (interfaces, uplinks_stale, shutdown_by, told_released).hash(hasher);
+        // What a guard has been told is its own to know.
+        matches!(guarding, Guarding::Guard).hash(hasher);
         for router in routers {
             router.digest(from, hasher);
         }

@@ -37,6 +37,7 @@ impl Supervisor {
                     changed += 1;
                     let config = config.clone();
                     self.with_router(now, position, |r, ctx| r.reconfigure(ctx, config));
+                    self.tell_reconfigured(position);
                 }
                 None => {
                     removed += 1;

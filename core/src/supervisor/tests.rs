@@ -10,6 +10,7 @@ mod dumps;
 mod effects;
 mod election;
 mod groups;
+mod guarding;
 mod handover;
 mod hooks;
 mod ipv6;

@@ -200,7 +200,8 @@ impl Supervisor {
                 }
                 continue;
             }
-            if is_owners {
+            let inherits = |router: &VirtualRouter| router.may_inherit(now);
+            if is_owners || owner.and_then(|p| self.routers.get(p)).is_some_and(inherits) {
                 continue;
             }
             self.cleaning += 1;

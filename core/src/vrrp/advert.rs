@@ -45,7 +45,9 @@ const AUTH_DATA_LEN: usize = 8;
 const TYPE_ADVERTISEMENT: u8 = 1;
 
 /// How the checksum of a version 3 advert over IPv4 is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub enum ChecksumForm {
     /// With a pseudo-header: what RFC 5798 is read to mean, and what keepalived and FRR do.
     PseudoHeader,

@@ -29,6 +29,11 @@ impl Announcing {
         }
     }
 
+    /// The VIPs were on before, and neighbours know.
+    pub(super) fn refresh(now: Instant, refresh: Option<Duration>) -> Self {
+        Self::Refresh { at: refresh.map_or(Instant::MAX, |span| now + span) }
+    }
+
     /// When the next announcement is due.
     pub(super) fn due_at(&self) -> Instant {
         match *self {
@@ -46,7 +51,6 @@ impl Announcing {
         if now < self.due_at() {
             return false;
         }
-        let at = refresh.map_or(Instant::MAX, |span| now + span);
         *self = match *self {
             Self::Silent => Self::Silent,
             Self::Burst { started_at, next } => {
@@ -55,10 +59,10 @@ impl Announcing {
                 if next < REPEATS.len() {
                     Self::Burst { started_at, next }
                 } else {
-                    Self::Refresh { at }
+                    Self::refresh(now, refresh)
                 }
             }
-            Self::Refresh { .. } => Self::Refresh { at },
+            Self::Refresh { .. } => Self::refresh(now, refresh),
         };
         true
     }

@@ -6,10 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{AdverInterval, ChecksumForm, Priority, Version, Vrid};
 
 /// An address family; a virtual router belongs to one (RFC 9568 §1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Family {
     /// IPv4.
     V4,
@@ -41,7 +43,7 @@ impl fmt::Display for Family {
 pub type InterfaceName = Arc<str>;
 
 /// A virtual IP (VIP): an address and the prefix length it is added with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Vip {
     /// The address.
     pub ip: IpAddr,
@@ -56,7 +58,7 @@ impl fmt::Display for Vip {
 }
 
 /// What names a virtual router on one host: no two routers share one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RouterKey {
     /// The interface that adverts are sent on and VIPs are added to.
     pub interface: InterfaceName,
@@ -73,7 +75,7 @@ impl fmt::Display for RouterKey {
 }
 
 /// Everything about one virtual router.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouterConfig {
     /// Interface, VRID and family.
     pub key: RouterKey,
@@ -103,7 +105,8 @@ pub struct RouterConfig {
     pub handover: Handover,
     /// Programs to run at changes of state.
     pub hooks: HookConfig,
-    /// What must work for the VIPs to be useful here.
+    /// What must work for the VIPs to be useful here; nobody else's to check.
+    #[serde(skip)]
     pub track: Vec<TrackConfig>,
     /// Routers of one group are MASTER together or not at all.
     pub group: Option<Arc<str>>,
@@ -147,7 +150,7 @@ impl RouterConfig {
 }
 
 /// Who adverts are sent to and accepted from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Transport {
     /// 224.0.0.18 or ff02::12.
     Multicast,
@@ -161,7 +164,7 @@ pub enum Transport {
 }
 
 /// Whether a better BACKUP replaces a lesser MASTER (RFC 9568 §6.1 Preempt_Mode).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Preempt {
     /// Never; except that an address owner always does.
     Never,
@@ -172,7 +175,7 @@ pub enum Preempt {
 /// What a version 2 advert does whose interval is not ours, but which is otherwise good.
 ///
 /// RFC 3768 §7.1 says that it must be discarded, which makes two MASTERs that both stay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum IntervalMismatch {
     /// A lesser router stays or becomes BACKUP while such adverts come from a better one.
     Hold,
@@ -181,7 +184,7 @@ pub enum IntervalMismatch {
 }
 
 /// How the VIPs go when a MASTER is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Handover {
     /// Once whoever follows has them: clients see no gap, and for a moment two nodes have them.
     Planned,
@@ -193,7 +196,7 @@ pub enum Handover {
 pub type CommandLine = Arc<[String]>;
 
 /// The programs run at changes of state, and their bounds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookConfig {
     /// Run at every entry to MASTER, before the VIPs are added.
     pub pre_promote: Option<CommandLine>,
@@ -206,7 +209,7 @@ pub struct HookConfig {
 }
 
 /// What a promote hook that fails does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HookFailure {
     /// It is logged and counted, and the promotion goes on.
     Continue,

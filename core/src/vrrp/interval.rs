@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::error::OutOfRange;
 
 /// The protocol version of a virtual router.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub enum Version {
     /// RFC 3768: IPv4, whole seconds.
     V2,
@@ -36,7 +38,9 @@ impl fmt::Display for Version {
 ///
 /// Version 3 writes 1 to 4095 of them in 12 bits (RFC 9568 §5.2.7), version 2 whole seconds from 1
 /// to 255 (RFC 3768 §5.3.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct AdverInterval(NonZeroU16);
 
 impl AdverInterval {

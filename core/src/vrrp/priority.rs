@@ -8,7 +8,9 @@ use super::error::OutOfRange;
 /// The priority of a virtual router on one node, 1 to 255 (RFC 9568 §5.2.4).
 ///
 /// 255 is the address owner's. 0 is never a router's own priority; see [`AdvertPriority`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Priority(NonZeroU8);
 
 impl Priority {

@@ -23,6 +23,7 @@ mod digest;
 mod effects;
 mod election;
 mod handover;
+mod inheritance;
 mod reconfigure;
 mod refusal;
 mod transitions;
@@ -50,6 +51,7 @@ use crate::io::{
     Destinations, Generation, InterfaceIndex, MacAddress, Output, RouterId, SendAdvert, SocketId,
 };
 use crate::time::{Duration, Instant};
+use inheritance::Claim;
 use refusal::Refusal;
 
 /// What a router needs to send adverts.
@@ -116,6 +118,8 @@ pub struct VirtualRouter {
     peers: Peers,
     group_blocked: bool,
     stopping: bool,
+    /// What the process before this one has left, until it is entered upon.
+    claim: Option<Claim>,
     /// It has left MASTER, or follows another, and takes its group along.
     yielded: bool,
     generation: Generation,
@@ -142,6 +146,7 @@ impl VirtualRouter {
             peers: Peers::default(),
             group_blocked: false,
             stopping: false,
+            claim: None,
             yielded: false,
             generation: Generation::default(),
             send_failure_told_at: None,
@@ -243,6 +248,7 @@ impl VirtualRouter {
             .min(self.vips.retry_at())
             .min(self.announcing.due_at())
             .min(self.refusal.due_at())
+            .min(self.claim_until())
     }
 
     /// Whether it holds nothing and nothing of it is under way.
@@ -285,8 +291,9 @@ impl VirtualRouter {
         if self.uplink != uplink {
             let was = std::mem::replace(&mut self.uplink, uplink);
             self.settle(ctx);
-            let mac = |uplink: &Result<Uplink, Blocker>| uplink.as_ref().ok().and_then(|u| u.mac);
-            if mac(&was) != mac(&self.uplink) {
+            if let (Ok(was), Ok(is)) = (was, &self.uplink)
+                && was.mac != is.mac
+            {
                 self.announce_anew(ctx);
             }
         }
@@ -335,6 +342,7 @@ impl VirtualRouter {
         if self.hooks.due_at() <= ctx.now {
             self.with_hooks(ctx, |hooks, host| hooks.handle_timeout(host));
         }
+        self.let_void_claim_go(ctx);
         if self.refusal.take_expired(ctx.now) {
             self.settle(ctx);
         }

@@ -105,6 +105,8 @@ pub(super) struct Master {
     pub(super) retry_at: Option<Instant>,
     /// The advert whose result is awaited, and when it was sent.
     pub(super) sent: Option<(Generation, Instant)>,
+    /// The last advert could not be sent, as far as is known.
+    pub(super) is_mute: bool,
     /// When the leases pass by our clock.
     pub(super) lease_until: Instant,
     /// Adverts sent before this don't renew.

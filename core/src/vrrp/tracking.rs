@@ -63,6 +63,13 @@ impl Tracking {
         })
     }
 
+    /// The process before this one served: what must be well was, when it last looked.
+    pub(super) fn inherit(&mut self) {
+        for tracker in self.trackers.iter_mut().filter(|t| t.config.weight == Weight::Fault) {
+            tracker.verdict = Verdict::Well { failures: 0 };
+        }
+    }
+
     pub(super) fn due_at(&self) -> Instant {
         self.trackers.iter().map(Tracker::due_at).min().unwrap_or(Instant::MAX)
     }

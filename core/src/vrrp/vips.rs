@@ -6,6 +6,7 @@
 
 mod digest;
 mod entry;
+mod inherited;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub(super) struct Vips {
     router: RouterId,
     index: Option<InterfaceIndex>,
     wanted: Option<Lifetime>,
+    /// Whether VIPs that aren't there are added: a guard only keeps those that are.
+    adds: bool,
     entries: Vec<Entry>,
     /// Removed from the file while still on the interface.
     leaving: Vec<Entry>,
@@ -66,6 +69,7 @@ impl Vips {
             router,
             index: None,
             wanted: None,
+            adds: true,
             entries: vips.iter().copied().map(Entry::new).collect(),
             leaving: Vec::new(),
             generation: Generation::default(),
@@ -403,7 +407,7 @@ impl Vips {
                 Some(position) => (self.leaving.get_mut(position), None),
             };
             let Some(entry) = entry else { continue };
-            let Some(operation) = entry.next_operation(wanted) else {
+            let Some(operation) = entry.next_operation(wanted, self.adds) else {
                 continue;
             };
             let vip = entry.vip;

@@ -8,7 +8,9 @@ use super::error::OutOfRange;
 /// A virtual router identifier, 1 to 255 (RFC 9568 §5.2.3).
 ///
 /// Together with interface and address family it names one virtual router.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Vrid(NonZeroU8);
 
 impl Vrid {

@@ -28,8 +28,11 @@ pub(super) const TOPOLOGY_SCRIPT: Key = key("topology_script", COMMAND);
 pub(super) const USER: Key = key("user", "the name of a user other than root");
 pub(super) const STATUS: Key = key("status", "a table");
 
+pub(super) const GUARD: Key = key("guard", BOOLEAN);
+
 /// In `[general]`.
-pub(super) const GENERAL: &[Key] = &[RENEW_INTERVAL, VIRTUAL_ROUTER, TOPOLOGY_SCRIPT, USER, STATUS];
+pub(super) const GENERAL: &[Key] =
+    &[RENEW_INTERVAL, VIRTUAL_ROUTER, TOPOLOGY_SCRIPT, USER, GUARD, STATUS];
 
 pub(super) const STATUS_SOCKET: Key = key("socket", ABSOLUTE_PATH);
 pub(super) const STATUS_LISTEN: Key =

@@ -35,6 +35,8 @@ pub(super) struct Rest<'d> {
     pub(super) topology_script: Option<CommandLine>,
     /// `general.user`.
     pub(super) user: Option<Box<str>>,
+    /// `general.guard`.
+    pub(super) guard: Option<bool>,
     /// `general.status`.
     pub(super) status: StatusConfig,
     /// The keys and tables that are not ours, with `*` for names that users choose.
@@ -85,6 +87,7 @@ impl<'d> Rest<'d> {
             .read(report, &keys::RENEW_INTERVAL, |value| values::millis(value, 100..=86_400_000));
         self.topology_script = table.read(report, &keys::TOPOLOGY_SCRIPT, values::command_line);
         self.user = table.read(report, &keys::USER, values::user_name);
+        self.guard = table.read(report, &keys::GUARD, |value| value.as_bool());
         self.status = status::read(report, &table);
         if let Some(router) = table.get(keys::VIRTUAL_ROUTER.name) {
             self.read_virtual_routers(report, &router);

@@ -71,6 +71,14 @@ impl Cluster {
         Ok(at)
     }
 
+    /// Kills a node's daemon and its guard together, and tells when.
+    pub(crate) fn crash(&self, node: usize) -> Result<Duration, LabError> {
+        let at = clock::now();
+        self.nodes[node].kill_guard()?;
+        self.nodes[node].signal(Signal::SIGKILL)?;
+        Ok(at)
+    }
+
     /// Pulls a node's cable or puts it back, and tells when.
     pub(crate) fn plug(&self, node: usize, plugged: bool) -> Result<Duration, LabError> {
         self.change(Fact::Plugged(node, plugged), plugged, || self.lan.plug(node, plugged))

@@ -163,6 +163,10 @@ pub(crate) enum Kind {
     Election,
     /// The MASTER's daemon is killed with SIGKILL.
     Kill,
+    /// It is killed, and started again at once.
+    Restart,
+    /// It is killed together with its guard.
+    Crash,
     /// The better node's daemon starts again.
     Return,
     /// The MASTER's daemon is asked to stop.
@@ -187,6 +191,8 @@ impl Kind {
         match self {
             Self::Election => "election",
             Self::Kill => "kill -9 of the MASTER",
+            Self::Restart => "kill -9 and restart",
+            Self::Crash => "kill -9 of the guard, too",
             Self::Return => "return of the better node",
             Self::Stop => "planned stop",
             Self::Pull => "cable pulled",
@@ -203,6 +209,8 @@ impl Kind {
         match self {
             Self::Election => "election",
             Self::Kill => "kill",
+            Self::Restart => "restart",
+            Self::Crash => "crash",
             Self::Return => "return",
             Self::Stop => "stop",
             Self::Pull => "pull",
@@ -278,6 +286,8 @@ pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check>
         ),
         bound_ms: either(if sub_second { 2.0 } else { 1.0 }, 10.0),
     };
+    // The guard has to notice, and to begin.
+    let guarded_advert = || Check { bound_ms: either(5.0, 20.0), ..first_advert() };
     let gap_over_theory = |tight| Check {
         what: "gap late",
         measured_ms: typical(runs.iter().map(Measure::gap_late_ms).collect()),
@@ -305,7 +315,9 @@ pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check>
     };
     match kind {
         Kind::Election => vec![],
-        Kind::Kill | Kind::Freeze => vec![overlap(lease), first_advert(), gap_over_theory(20.0)],
+        Kind::Kill => vec![overlap(either(5.0, 20.0)), guarded_advert(), gap()],
+        Kind::Restart => vec![overlap(either(5.0, 20.0)), gap()],
+        Kind::Crash | Kind::Freeze => vec![overlap(lease), first_advert(), gap_over_theory(20.0)],
         // Until whoever goes has heard the announcement.
         Kind::Stop => vec![overlap(20.0), first_advert(), gap()],
         Kind::Partition => vec![first_advert(), gap_over_theory(20.0)],

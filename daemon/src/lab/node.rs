@@ -54,8 +54,8 @@ pub(crate) struct Spec {
     pub(crate) program: Program,
     /// Interval and version.
     pub(crate) timing: Timing,
-    /// Whether the VIPs get a kernel lease.
-    pub(crate) lease: bool,
+    /// Without what makes a crash and a stop harmless: guards, leases, planned handovers.
+    pub(crate) sabotaged: bool,
     /// The virtual routers.
     pub(crate) routers: Vec<RouterSpec>,
     /// How many nodes have a stand-in for Patroni that is to be asked; the first ones.
@@ -65,6 +65,9 @@ pub(crate) struct Spec {
 impl Spec {
     fn file(&self, priority: u8) -> String {
         let mut text = String::new();
+        if self.sabotaged {
+            text.push_str("[general]\nguard = false\n");
+        }
         for router in &self.routers {
             // Writing to a string can't fail.
             let _ = match self.program {
@@ -108,8 +111,8 @@ impl Spec {
         if self.timing.version == Version::V3 {
             writeln!(text, "version = 3")?;
         }
-        if !self.lease {
-            writeln!(text, "lease = false")?;
+        if self.sabotaged {
+            writeln!(text, "lease = false\nhandover = \"strict\"")?;
         }
         Ok(())
     }
@@ -232,6 +235,23 @@ impl Node {
             kill(pid, signal)
         };
         sent.context(format!("send {signal} to the daemon of node {}", self.index + 1))
+    }
+
+    /// Whether its daemon has a guard.
+    pub(crate) fn has_guard(&self) -> bool {
+        matches!(self.spec.program, Program::OpenProxy(_)) && !self.spec.sabotaged
+    }
+
+    /// Kills the guard of the daemon, if it has one: its only child.
+    pub(crate) fn kill_guard(&self) -> Result<(), LabError> {
+        let Some(pid) = self.pid().filter(|_| self.has_guard()) else { return Ok(()) };
+        let what = format!("find the guard of node {}", self.index + 1);
+        let children = format!("/proc/{pid}/task/{pid}/children");
+        let children = fs::read_to_string(children).context(&what)?;
+        for child in children.split_ascii_whitespace().filter_map(|id| id.parse().ok()) {
+            kill(Pid::from_raw(child), Signal::SIGKILL).context(&what)?;
+        }
+        Ok(())
     }
 
     /// Waits for a daemon that was told to end; kills it when it doesn't.

@@ -22,8 +22,12 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) enum Scenario {
     /// All daemons start (always runs first).
     Election,
-    /// kill -9 of the MASTER, and its return.
+    /// kill -9 of the MASTER's daemon, whose guard hands over, and its return.
     Kill,
+    /// kill -9 of the MASTER's daemon, which is started again at once.
+    Restart,
+    /// kill -9 of the MASTER's daemon and its guard together, and their return.
+    Crash,
     /// A planned stop (SIGTERM) of the MASTER, and its return.
     Stop,
     /// The better node comes back after a planned stop (the same as `stop`).
@@ -40,8 +44,15 @@ pub(crate) enum Scenario {
 
 impl Scenario {
     /// All of them but the first, in the order in which they run.
-    pub(crate) const AFTER_ELECTION: [Self; 5] =
-        [Self::Kill, Self::Stop, Self::Pull, Self::Partition, Self::Freeze];
+    pub(crate) const AFTER_ELECTION: [Self; 7] = [
+        Self::Kill,
+        Self::Restart,
+        Self::Crash,
+        Self::Stop,
+        Self::Pull,
+        Self::Partition,
+        Self::Freeze,
+    ];
 
     /// The one that does the same.
     pub(crate) fn canonical(self) -> Self {
@@ -61,6 +72,8 @@ pub(crate) fn run(
     match scenario.canonical() {
         Scenario::Election => election(cluster),
         Scenario::Kill => kill(cluster, phase),
+        Scenario::Restart => restart(cluster, phase),
+        Scenario::Crash => crash(cluster, phase),
         Scenario::Stop | Scenario::Return => stop(cluster, phase),
         Scenario::Pull => pull(cluster, phase),
         Scenario::Partition => partition(cluster, phase),
@@ -92,9 +105,37 @@ fn kill(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
     cluster.wait_phase(MASTER, phase)?;
     let fault = cluster.signal(MASTER, Signal::SIGKILL)?;
     cluster.nodes[MASTER].reap(STOP_WITHIN)?;
-    let killed = takeover(cluster, fault)?;
+    let mut killed = takeover(cluster, fault)?;
+    if cluster.nodes[MASTER].has_guard() {
+        // Counted from its death, not from the guard's word.
+        let theory = cluster.timing.skew(cluster.nodes[SUCCESSOR].priority());
+        killed.takeover = killed.takeover.map(|(actual, _)| (actual, theory));
+        killed.gap_theory = Duration::ZERO;
+    }
     let returned = comes_back(cluster)?;
     Ok(vec![(Kind::Kill, killed), (Kind::Return, returned)])
+}
+
+fn restart(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
+    cluster.wait_phase(MASTER, phase)?;
+    let fault = cluster.signal(MASTER, Signal::SIGKILL)?;
+    cluster.nodes[MASTER].reap(STOP_WITHIN)?;
+    cluster.start(MASTER)?;
+    let failure = cluster.settle(MASTER, fault)?;
+    let mut restarted = Measure { failure, ..cluster.measure(fault) };
+    if cluster.recorder.lock().first_advert(SUCCESSOR, fault).is_some() {
+        fail(&mut restarted, "another node took over".to_owned());
+    }
+    Ok(vec![(Kind::Restart, restarted)])
+}
+
+fn crash(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
+    cluster.wait_phase(MASTER, phase)?;
+    let fault = cluster.crash(MASTER)?;
+    cluster.nodes[MASTER].reap(STOP_WITHIN)?;
+    let crashed = takeover(cluster, fault)?;
+    let returned = comes_back(cluster)?;
+    Ok(vec![(Kind::Crash, crashed), (Kind::Return, returned)])
 }
 
 fn stop(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {

@@ -60,7 +60,7 @@ pub(super) fn walk(stage: &Stage<'_>) -> Result<bool, LabError> {
             "nodes": args.nodes,
             "advert_int_s": spec.timing.advert_int.as_secs_f64(),
             "version": spec.timing.version.number(),
-            "lease": spec.lease,
+            "sabotaged": spec.sabotaged,
             "rows": report::rows_json(&rows),
             "roles": changes.iter().map(Change::json).collect::<Vec<_>>(),
             "lost_observations": lost,
@@ -82,7 +82,7 @@ fn heading(args: &LabArgs, cluster: &Cluster) -> String {
         if args.beside.is_some() { "keepalived" } else { "openproxy" },
         timing.advert_int.as_secs_f64(),
         timing.version.number(),
-        if args.sabotage { ", leases off" } else { "" },
+        if args.sabotage { ", without guards, leases and planned handovers" } else { "" },
     )
 }
 

@@ -47,7 +47,9 @@ impl Router {
 pub(crate) enum End {
     /// SIGTERM: it says goodbye.
     Stop,
-    /// SIGKILL: it can't.
+    /// SIGKILL, and its guard, if it has one, does.
+    Death,
+    /// SIGKILL of all that belongs to it: nobody can.
     Crash,
 }
 
@@ -161,6 +163,7 @@ impl Node {
     pub(crate) fn end(&self, how: End) {
         match how {
             End::Stop => signal(self.pid(), Signal::SIGTERM),
+            End::Death => signal(self.pid(), Signal::SIGKILL),
             End::Crash => self.crash(),
         }
     }
@@ -188,6 +191,15 @@ impl Node {
         self.directory.path().join(name)
     }
 
+    /// The guard of an openproxy is its only child while no hook runs.
+    fn kill_guard(&self) {
+        let pid = self.pid();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        for child in children.unwrap_or_default().split_ascii_whitespace() {
+            signal(Pid::from_raw(child.parse().expect("a process id")), Signal::SIGKILL);
+        }
+    }
+
     /// keepalived is two processes. The parent would start a dead child again, and the child of a
     /// dead parent gets SIGTERM; a stopped parent does neither.
     fn crash(&self) {
@@ -196,6 +208,7 @@ impl Node {
         if let Ok(child) = child.trim().parse() {
             signal(Pid::from_raw(child), Signal::SIGKILL);
         }
+        self.kill_guard();
         signal(self.pid(), Signal::SIGKILL);
     }
 }

@@ -324,8 +324,11 @@ impl World {
                 Completion::AdvertSent(send.router, send.generation, result)
             }
             Output::Event(event) => return judge.told(&event),
-            // Neighbours aren't part of this world.
-            Output::Announce(_) | Output::WatchClaims(_) | Output::PromoteSecondaries(_) => return,
+            // Neighbours and guards aren't part of this world.
+            Output::Announce(_)
+            | Output::WatchClaims(_)
+            | Output::PromoteSecondaries(_)
+            | Output::Guard(_) => return,
             Output::RunHook(_)
             | Output::KillHook(_)
             | Output::RunCheck(..)

@@ -108,7 +108,7 @@ pub(crate) async fn live(station: Rc<Station>) -> turmoil::Result {
     }
     let wire = Rc::clone(&station.wire);
     let mut platform = SimPlatform::open(Rc::clone(&station.machine), wire).await?;
-    let supervisor = Supervisor::new(loaded.routers.clone());
+    let mut supervisor = Supervisor::new(loaded.routers.clone());
     let discovery = loaded.discovery.clone();
     let watcher = FileWatcher::new(FILE.to_owned(), bytes, loaded, platform.now());
     let report = |event| station.tell(Told::Event(event));
@@ -118,7 +118,7 @@ pub(crate) async fn live(station: Rc<Station>) -> turmoil::Result {
         // First, so that the driver's turn finds what a signal of the same moment asks for.
         never = serve(&station, watcher, &requests) => match never {},
         never = discover(&station, discovery, asked) => match never {},
-        () = driver::run(supervisor, &mut platform, report) => {}
+        () = driver::run(&mut supervisor, &mut platform, report) => {}
     }
     station.machine.end_process();
     station.tell(Told::Finished);

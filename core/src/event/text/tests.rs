@@ -243,6 +243,7 @@ fn every_reason_has_its_words() {
         ),
         (Reason::NobodyFollowed, "nobody advertises in its place, and none has the VIPs now"),
         (Reason::Hurried, "asked once more to stop"),
+        (Reason::Inherited, "the process before this one was MASTER"),
     ];
     for (reason, text) in table {
         assert_eq!(reason.to_string(), text);

@@ -141,8 +141,13 @@ impl Node {
         links: Vec<Link>,
         addresses: Vec<Address>,
     ) -> Self {
+        Self::of(Supervisor::new(configs), links, addresses)
+    }
+
+    /// A host on which this process is about to take its first turn.
+    pub(super) fn of(supervisor: Supervisor, links: Vec<Link>, addresses: Vec<Address>) -> Self {
         Self {
-            supervisor: Supervisor::new(configs),
+            supervisor,
             inbox: TestInbox::default(),
             now: Instant::from_millis(1_000_000),
             links,
@@ -356,6 +361,7 @@ impl Node {
             | Output::WatchClaims(_)
             | Output::PromoteSecondaries(_)
             | Output::CancelCheck(_)
+            | Output::Guard(_)
             | Output::Event(_) => {}
         }
     }

@@ -30,6 +30,7 @@ impl VirtualRouter {
             peers: _,
             group_blocked,
             stopping,
+            claim,
             yielded,
             generation: _,
             send_failure_told_at: _,
@@ -39,7 +40,7 @@ impl VirtualRouter {
         assert!(tracking.due_at() == Instant::MAX, "a check is running, or about to");
         let grouped = config.group.is_some();
         (uplink, priority, master_interval, refusal, group_blocked, stopping).hash(hasher);
-        discovered_weight.hash(hasher);
+        (discovered_weight, claim).hash(hasher);
         (grouped && *yielded).hash(hasher);
         vips.digest(hasher);
         std::mem::discriminant(state).hash(hasher);
@@ -58,6 +59,7 @@ impl VirtualRouter {
                     renew_at,
                     owed,
                     // These are only told of.
+                    is_mute: _,
                     is_dual: _,
                     reclaim_at: _,
                     reclaim_owed: _,

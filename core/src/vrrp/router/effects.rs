@@ -42,6 +42,7 @@ impl VirtualRouter {
             return;
         };
         let result = if mutated!(SendFailureIgnored) { Ok(()) } else { result };
+        master.is_mute = result.is_err();
         match result {
             Ok(()) if sent_at >= master.renew_at => {
                 let leased = self.config.lease;
@@ -88,6 +89,10 @@ impl VirtualRouter {
 
     /// An address of our interface has changed.
     pub(crate) fn handle_address_change(&mut self, ctx: &mut Context<'_>, change: AddressChange) {
+        if self.may_inherit(ctx.now) {
+            // What is there shows when it enters upon it.
+            return;
+        }
         let mut news = Vec::new();
         self.vips.handle_change(&mut kernel(ctx), change, &mut news);
         self.apply_vip_news(ctx, news);
@@ -95,6 +100,9 @@ impl VirtualRouter {
 
     /// Events were lost, and the interface table has been read anew.
     pub(crate) fn resync(&mut self, ctx: &mut Context<'_>) {
+        if self.may_inherit(ctx.now) {
+            return;
+        }
         let mut news = Vec::new();
         self.vips.resync(&mut kernel(ctx), &mut news);
         self.apply_vip_news(ctx, news);

@@ -3,6 +3,7 @@
 use super::{Context, VirtualRouter, kernel};
 use crate::event::{Blocker, EventKind, Reason};
 use crate::io::Lifetime;
+use crate::time::Instant;
 use crate::vrrp::announcing::Announcing;
 use crate::vrrp::assertion::Assertions;
 use crate::vrrp::hooks::Change;
@@ -67,6 +68,9 @@ impl VirtualRouter {
     fn start(&mut self, ctx: &mut Context<'_>) {
         self.master_interval.reset(self.config.interval);
         self.master = None;
+        if self.enter_upon_inheritance(ctx) {
+            return;
+        }
         if self.priority.is_owner() && self.config.group.is_none() {
             return self.become_master(ctx, Reason::Owner);
         }
@@ -78,10 +82,27 @@ impl VirtualRouter {
     /// Enters MASTER: the advert goes out at once, the VIPs after the promote hook.
     pub(crate) fn become_master(&mut self, ctx: &mut Context<'_>, reason: Reason) {
         let from = self.state();
+        self.enter_master(ctx, self.next_on_grid(ctx.now), reason);
+        self.counters.promotions += 1;
+        self.advertise(ctx);
+        let change = Change { from: from.as_str(), to: StateName::Master.as_str() };
+        self.with_hooks(ctx, |hooks, host| hooks.promote(host, change));
+        if !self.hooks.holds_vips() || mutated!(PromoteHookNotAwaited) {
+            self.acquire(ctx);
+        }
+    }
+
+    pub(super) fn enter_master(
+        &mut self,
+        ctx: &mut Context<'_>,
+        advertise_at: Instant,
+        reason: Reason,
+    ) {
         let master = Master {
-            advertise_at: self.next_on_grid(ctx.now),
+            advertise_at,
             retry_at: None,
             sent: None,
+            is_mute: false,
             lease_until: ctx.now + Lease::of(self.config.interval).duration(),
             renew_at: ctx.now,
             owed: Owed::default(),
@@ -92,13 +113,6 @@ impl VirtualRouter {
         self.assertions = Assertions::default();
         self.refusal.promoted();
         self.change_state(ctx, State::Master(master), reason);
-        self.counters.promotions += 1;
-        self.advertise(ctx);
-        let change = Change { from: from.as_str(), to: StateName::Master.as_str() };
-        self.with_hooks(ctx, |hooks, host| hooks.promote(host, change));
-        if !self.hooks.holds_vips() || mutated!(PromoteHookNotAwaited) {
-            self.acquire(ctx);
-        }
     }
 
     /// Leaves MASTER: the VIPs come off without waiting for the demote hook.

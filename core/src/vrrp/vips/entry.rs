@@ -57,7 +57,11 @@ impl Entry {
     }
 
     /// What it needs next, if nothing is under way for it.
-    pub(super) fn next_operation(&mut self, wanted: Option<Lifetime>) -> Option<AddressOperation> {
+    pub(super) fn next_operation(
+        &mut self,
+        wanted: Option<Lifetime>,
+        adds: bool,
+    ) -> Option<AddressOperation> {
         if self.in_flight.is_some() || self.retry_at.is_some() {
             return None;
         }
@@ -67,8 +71,8 @@ impl Entry {
                 self.own_removals += 1;
                 Some(AddressOperation::Remove)
             }
-            (Some(lifetime), false) => Some(AddressOperation::Add(lifetime)),
-            (Some(_), true) if self.reorder => {
+            (Some(lifetime), false) => adds.then_some(AddressOperation::Add(lifetime)),
+            (Some(_), true) if self.reorder && adds => {
                 self.reorder = false;
                 self.own_removals += 1;
                 Some(AddressOperation::Remove)

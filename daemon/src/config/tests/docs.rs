@@ -26,7 +26,7 @@ fn documented() -> BTreeMap<(String, String), String> {
 #[test]
 fn every_key_is_documented_with_what_it_allows_and_no_other() {
     let tables: [(&str, &[Key]); 5] = [
-        ("general", &[keys::RENEW_INTERVAL, keys::TOPOLOGY_SCRIPT, keys::USER]),
+        ("general", &[keys::RENEW_INTERVAL, keys::TOPOLOGY_SCRIPT, keys::USER, keys::GUARD]),
         ("general.status", keys::STATUS_KEYS),
         ("general.virtual_router", keys::ROUTER),
         ("track", keys::TRACK_KEYS),

@@ -149,9 +149,9 @@ fn one_moment_of_two_holders_after_a_crash_breaks_the_bound_in_any_number_of_run
         ..Measure::default()
     };
     let bad = Measure { two_holders: Duration::from_micros(1), ..good.clone() };
-    assert_eq!(broken(Kind::Kill, &[good.clone(), good.clone(), bad.clone()]), ["two holders"]);
+    assert_eq!(broken(Kind::Crash, &[good.clone(), good.clone(), bad.clone()]), ["two holders"]);
     assert_eq!(broken(Kind::Freeze, &[bad]), ["two holders"]);
-    assert!(broken(Kind::Kill, &[good]).is_empty());
+    assert!(broken(Kind::Crash, &[good]).is_empty());
 }
 
 #[test]

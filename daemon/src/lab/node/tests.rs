@@ -2,7 +2,7 @@ use super::*;
 
 fn spec(program: Program) -> Spec {
     let timing = Timing { advert_int: Duration::from_millis(10), version: Version::V3 };
-    Spec { program, timing, lease: true, routers: vec![RouterSpec::main()], servers: 0 }
+    Spec { program, timing, sabotaged: false, routers: vec![RouterSpec::main()], servers: 0 }
 }
 
 #[test]
@@ -20,11 +20,13 @@ fn a_file_of_one_router_is_one_table() {
 fn a_file_of_whole_seconds_has_whole_numbers_and_no_version() {
     let mut spec = spec(Program::OpenProxy(PathBuf::new()));
     spec.timing = Timing { advert_int: Duration::from_secs(1), version: Version::V2 };
-    spec.lease = false;
+    spec.sabotaged = true;
     let file: toml::Table = spec.file(100).parse().expect("valid TOML");
     let router = &file["general"]["virtual_router"];
     assert_eq!(router["advert_int"].as_integer(), Some(1));
     assert_eq!(router["lease"].as_bool(), Some(false));
+    assert_eq!(router["handover"].as_str(), Some("strict"));
+    assert_eq!(file["general"]["guard"].as_bool(), Some(false));
     assert!(router.get("version").is_none());
 }
 

@@ -1,0 +1,68 @@
+//! The guard: a process beside the daemon that hands over what it served, should it die.
+
+mod keeper;
+mod post;
+
+use keeper::Keeper;
+pub(crate) use post::{is_wanted, run};
+
+use crate::linux::{GuardPipe, VipLock};
+
+/// What a process has on the VIPs of its network namespace.
+#[derive(Debug)]
+pub(crate) enum Hold {
+    /// Nothing: there was no virtual router when it began.
+    None,
+    /// The lock alone.
+    Lock(#[expect(dead_code, reason = "held, never read")] VipLock),
+    /// The lock, together with a guard.
+    Guarded(Box<Keeper>),
+}
+
+impl Hold {
+    /// Begins; needs a runtime.
+    pub(crate) fn begin(lock: Option<VipLock>, is_guarded: bool) -> Self {
+        match lock {
+            None => Self::None,
+            Some(lock) if !is_guarded => Self::Lock(lock),
+            Some(lock) => match Keeper::start(lock) {
+                Ok(keeper) => Self::Guarded(Box::new(keeper)),
+                Err((reason, lock)) => {
+                    tracing::error!(
+                        "a guard can't be started: {reason}; a crash leaves the VIPs to their leases"
+                    );
+                    Self::Lock(lock)
+                }
+            },
+        }
+    }
+
+    /// Whether virtual routers may run.
+    pub(crate) fn may_route(&self) -> bool {
+        !matches!(self, Self::None)
+    }
+
+    /// The way to the guard.
+    pub(crate) fn guard_pipe(&self) -> Option<GuardPipe> {
+        match self {
+            Self::None | Self::Lock(_) => None,
+            Self::Guarded(keeper) => Some(keeper.pipe()),
+        }
+    }
+
+    /// Sees to it that there is a guard, without an end; safe to drop.
+    pub(crate) async fn keep(&mut self) {
+        match self {
+            Self::None | Self::Lock(_) => std::future::pending().await,
+            Self::Guarded(keeper) => keeper.keep().await,
+        }
+    }
+
+    /// Ends in good order: nothing is left to hand over.
+    pub(crate) async fn end(self) {
+        match self {
+            Self::None | Self::Lock(_) => {}
+            Self::Guarded(keeper) => keeper.dismiss().await,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The guard: a small process that is told through a pipe what the daemon serves, and that hands it
+//! over when the daemon dies without a word.
+//!
+//! The pipe is written by the thread that sends adverts, and never waits. Its reader sleeps most of
+//! the time: what matters is the moment in which the writer is gone.
+
+mod bequeath;
+mod notes;
+mod watch;
+
+use std::io::{self, PipeReader, PipeWriter, Write as _};
+use std::os::fd::AsFd as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::signal::SigSet;
+use openproxy_core::io::GuardNote;
+use openproxy_core::time::Instant;
+use tokio::process::{Child, Command};
+
+pub use bequeath::{Asker, Bequeathed, Succession, claim};
+use notes::Line;
+pub use watch::Death;
+use watch::Watch;
+
+use crate::capabilities::Lent;
+use crate::lock::VipLock;
+use crate::sys;
+
+/// What a thousand routers have to say at once fits into the pipe.
+const PIPE_LEN: i32 = 1 << 20;
+/// Few processes have a descriptor beyond this one; and the kernel's table is no larger than it must.
+const LAST_FD: i32 = 4_095;
+
+/// The daemon's end of the pipe; clones are of the same one.
+#[derive(Clone, Debug)]
+pub struct GuardPipe(Arc<Mutex<Writer>>);
+
+#[derive(Debug)]
+struct Writer {
+    pipe: PipeWriter,
+    /// A line was cut off, or is missing: the next one begins anew.
+    is_torn: bool,
+}
+
+impl GuardPipe {
+    /// The daemon's end.
+    #[must_use]
+    pub fn new(pipe: PipeWriter) -> Self {
+        Self(Arc::new(Mutex::new(Writer { pipe, is_torn: false })))
+    }
+
+    /// Another guard takes the place of one that has died: it knows nothing yet.
+    pub fn replace(&self, pipe: PipeWriter) {
+        *self.writer() = Writer { pipe, is_torn: true };
+    }
+
+    /// Tells the guard something; whether it will know.
+    pub(crate) fn tell(&self, note: &GuardNote) -> bool {
+        self.write(&Line::Note(note.clone()))
+    }
+
+    /// Tells the guard that this process ends in good order, with nothing left.
+    pub fn say_goodbye(&self) {
+        // If it can't be told, it finds nothing to do.
+        let _ = self.write(&Line::Goodbye);
+    }
+
+    /// Tells the guard that another process is about to take this one's place, and asks it to wait
+    /// for that until then; whether it will know.
+    #[must_use]
+    pub fn announce_heir(&self, until: Instant) -> bool {
+        self.write(&Line::HeirUntil(until))
+    }
+
+    fn write(&self, line: &Line) -> bool {
+        let mut writer = self.writer();
+        let was_torn = writer.is_torn;
+        let bytes = line.encode(was_torn);
+        // The kernel takes a short line whole or not at all.
+        let written = writer.pipe.write(&bytes).unwrap_or(0);
+        writer.is_torn = written < bytes.len();
+        // After a gap, whoever tells has to begin anew.
+        !writer.is_torn && (!was_torn || matches!(line, Line::Note(GuardNote::Anew)))
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts a guard, which shares the lock; and the pipe to it.
+///
+/// # Errors
+/// If the system has no pipe or no process for it.
+pub fn start(lock: &VipLock) -> io::Result<(Child, PipeWriter)> {
+    let (reader, writer) = pipe()?;
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .arg0("openproxy")
+        .arg("guard")
+        // What a terminal sends to the daemon isn't meant for its guard.
+        .process_group(0)
+        .stdin(reader)
+        .stdout(lock.share()?);
+    let _lent = Lent::needed().map_err(|error| io::Error::other(error.to_string()))?;
+    Ok((command.spawn()?, writer))
+}
+
+fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    let writer = close_first(writer)?;
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    // Where the limit is lower, a guard of many routers hears of them in more than one go.
+    let _ = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE_LEN));
+    Ok((reader, writer))
+}
+
+/// A process that dies closes its files one after the other, the last number first, and a packet
+/// socket takes tens of milliseconds: the guard is to learn of it before that.
+fn close_first(writer: PipeWriter) -> io::Result<PipeWriter> {
+    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let last = i32::try_from(limit).map_or(LAST_FD, |limit| LAST_FD.min(limit - 1));
+    sys::move_up(writer.into(), last).map(PipeWriter::from)
+}
+
+/// Waits, as the guard that the daemon has started, for its end; whoever asks this process to end is
+/// not heard.
+///
+/// # Errors
+/// If what the daemon has put in the place of standard input and output isn't there.
+pub fn watch() -> io::Result<Death> {
+    // Where all processes of a service are told to end, this is the last one.
+    SigSet::all().thread_block()?;
+    // A name for people; any will do.
+    let _ = prctl::set_name(c"openproxy-guard");
+    let pipe = io::stdin().as_fd().try_clone_to_owned()?;
+    let lock = io::stdout().as_fd().try_clone_to_owned()?;
+    Watch::begin(pipe, VipLock::from(lock))?.wait()
+}
