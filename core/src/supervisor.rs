@@ -123,7 +123,7 @@ impl Supervisor {
         let routers = self.deadlines.iter().copied().min().unwrap_or(Instant::MAX);
         let shutdown = self.shutdown_by.unwrap_or(Instant::MAX);
         let own = self.ports.retry_at().min(self.dump.due_at()).min(shutdown);
-        routers.min(own).min(self.retell_at())
+        routers.min(own).min(self.guarding_due_at())
     }
 
     /// The next thing to do for the driver.

@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fs::File;
 use std::io::PipeWriter;
 use std::path::Path;
-use std::time::Duration;
 
 use openproxy::config::{Diagnostic, Loaded};
 use openproxy::driver;
@@ -105,30 +104,16 @@ pub(crate) fn watch_over_daemon() -> Result<Death, String> {
     guard::watch().map_err(|error| chain(&error))
 }
 
-/// Hands over, as a guard, what the daemon has left: in this time, or to a daemon that asks for it.
-/// Demote hooks take theirs.
-pub(crate) async fn run_guard(
-    estate: &[Inheritance],
-    lock: VipLock,
-    within: Duration,
-) -> Result<(), String> {
-    let (to_vrrp, commands) = mpsc::channel(2);
+/// Hands over, as a guard, what the daemon has left; or leaves it to a daemon that asks for it.
+pub(crate) async fn run_guard(estate: &[Inheritance], lock: VipLock) -> Result<(), String> {
+    let (_nobody, commands) = mpsc::channel(1);
     let platform = LinuxPlatform::new(commands, start_processes(), LEDGER.into(), None);
     let mut platform = platform.map_err(|error| chain(&error))?;
     let succession = Succession::open(lock).map_err(|error| chain(&error))?;
     let mut supervisor = Supervisor::guard(estate);
-    let cut = async {
-        tokio::time::sleep(within).await;
-        // The second one lets go of what the first hands over.
-        for command in [Command::Shutdown, Command::Shutdown] {
-            let _ = to_vrrp.send(command).await;
-        }
-        std::future::pending().await
-    };
     let asker = tokio::select! {
         biased;
         asker = succession.asked() => asker,
-        () = cut => return Ok(()),
         () = driver::run(&mut supervisor, &mut platform, |event| logging::report(&event)) => {
             return Ok(());
         }

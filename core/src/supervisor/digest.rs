@@ -52,7 +52,7 @@ impl Supervisor {
         assert!(ports.retry_at() == Instant::MAX, "a socket is to be tried again");
         (interfaces, uplinks_stale, shutdown_by, told_released).hash(hasher);
         // What a guard has been told is its own to know.
-        matches!(guarding, Guarding::Guard).hash(hasher);
+        matches!(guarding, Guarding::Guard { .. }).hash(hasher);
         for router in routers {
             router.digest(from, hasher);
         }

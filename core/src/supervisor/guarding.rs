@@ -11,6 +11,9 @@ use crate::vrrp::{Inheritance, StateName, VirtualRouter};
 
 /// A guard that couldn't be told something is told everything again after this time.
 const RETELL_AFTER: Duration = Duration::from_secs(1);
+/// A service manager waits for a guard before it starts the daemon again: what nobody has followed in
+/// by then is let go. Demote hooks take their time.
+const HANDED_OVER_WITHIN: Duration = Duration::from_millis(2_500);
 /// A guard that has been asked to let go of its inheritance gives it away for so long, at least: the
 /// process that asked takes a few milliseconds to begin.
 const BEQUEATHED_FOR_MIN: Duration = Duration::from_millis(100);
@@ -21,7 +24,10 @@ pub(super) enum Guarding {
     /// There is none.
     Alone,
     /// This process is one.
-    Guard,
+    Guard {
+        /// When it lets go of what nobody has followed in, once it has begun.
+        cut_at: Option<Instant>,
+    },
     /// One is told of everything that changes.
     Guarded {
         /// When it was last told that this process is alive.
@@ -59,7 +65,7 @@ impl Supervisor {
     pub fn guard(estate: &[Inheritance]) -> Self {
         let configs = estate.iter().map(|inherited| inherited.bequest.config.clone());
         let mut guard = Self::new(configs.collect());
-        guard.guarding = Guarding::Guard;
+        guard.guarding = Guarding::Guard { cut_at: None };
         guard.inherit(estate, true);
         guard
     }
@@ -88,7 +94,16 @@ impl Supervisor {
 
     /// A guard hands over each router that has entered upon its inheritance, and stops the others.
     pub(super) fn hand_over_inheritance(&mut self, now: Instant) {
-        if !matches!(self.guarding, Guarding::Guard) || !self.has_cleaned() {
+        let Guarding::Guard { cut_at } = &mut self.guarding else { return };
+        let cut_at = cut_at.get_or_insert(now + HANDED_OVER_WITHIN);
+        let is_cut = *cut_at <= now;
+        if is_cut {
+            *cut_at = Instant::MAX;
+            for position in 0..self.routers.len() {
+                self.with_router(now, position, VirtualRouter::stop_at_once);
+            }
+        }
+        if !self.has_cleaned() {
             return;
         }
         for position in 0..self.routers.len() {
@@ -106,12 +121,14 @@ impl Supervisor {
         }
     }
 
-    /// When there is something to tell the guard, if nothing else happens.
-    pub(super) fn retell_at(&self) -> Instant {
-        match self.guarding {
-            Guarding::Guarded { retell_at, .. } => retell_at.unwrap_or(Instant::MAX),
-            Guarding::Alone | Guarding::Guard => Instant::MAX,
-        }
+    /// When there is something to tell the guard, or for a guard to do, if nothing else happens.
+    pub(super) fn guarding_due_at(&self) -> Instant {
+        let due_at = match self.guarding {
+            Guarding::Guarded { retell_at, .. } => retell_at,
+            Guarding::Guard { cut_at } => cut_at,
+            Guarding::Alone => None,
+        };
+        due_at.unwrap_or(Instant::MAX)
     }
 
     /// A note hasn't reached the guard.

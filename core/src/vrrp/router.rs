@@ -323,6 +323,7 @@ impl VirtualRouter {
 
     fn leave_service(&mut self, ctx: &mut Context<'_>) {
         self.stopping = true;
+        self.forgo_claim(ctx);
         self.tracking.stop(ctx.out);
         self.settle(ctx);
     }

@@ -1,7 +1,6 @@
 //! The guard's side: `openproxy guard`, which only the daemon starts.
 
 use std::ffi::OsStr;
-use std::time::Duration;
 
 use openproxy_core::vrrp::Inheritance;
 use tokio::runtime::Builder;
@@ -14,9 +13,6 @@ use crate::run::complain;
 /// The command line that the daemon starts it with. It is no command of the command line's parser:
 /// that is many times what the guard needs otherwise.
 const ARGUMENT: &str = "guard";
-/// A service manager waits for the guard before it starts the daemon again: what isn't handed over
-/// by then is let go.
-const HANDED_OVER_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// Whether this process is to be a guard.
 pub(crate) fn is_wanted() -> bool {
@@ -52,7 +48,7 @@ fn hand_over(estate: &[Inheritance], lock: VipLock) -> Exit {
             return Exit::System;
         }
     };
-    let ended = runtime.block_on(linux::run_guard(estate, lock, HANDED_OVER_WITHIN));
+    let ended = runtime.block_on(linux::run_guard(estate, lock));
     match ended {
         Ok(()) => Exit::Clean,
         Err(reason) => {

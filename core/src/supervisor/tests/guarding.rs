@@ -343,3 +343,25 @@ fn what_is_told_over_a_pipe_comes_back_as_it_was() {
     let text = serde_json::to_string(&inheritance).expect("it can be written");
     assert_eq!(serde_json::from_str::<Inheritance>(&text).expect("it can be read"), inheritance);
 }
+
+#[test]
+fn a_guard_lets_go_after_two_and_a_half_seconds() {
+    let slow =
+        RouterConfig { interval: centis(300), version: crate::vrrp::Version::V3, ..config(100) };
+    let mut node = guard(&[left(slow, NOW + ms(6_000))], with_vip());
+    node.run(ms(2_499));
+    assert!(node.vip().is_some());
+    node.run(ms(1));
+    assert!(node.vip().is_none());
+    assert!(node.supervisor.is_finished());
+}
+
+#[test]
+fn a_guard_without_a_link_lets_go_in_time_too() {
+    let estate = [left(config(100), NOW + ms(60_000))];
+    let mut node = Node::of(Supervisor::guard(&estate), vec![link(false)], with_vip());
+    node.turns();
+    node.run(ms(2_600));
+    assert!(node.vip().is_none());
+    assert!(node.supervisor.is_finished());
+}

@@ -78,7 +78,14 @@ impl VirtualRouter {
 
     /// What couldn't be entered upon in time is left: its VIPs come off.
     pub(super) fn let_void_claim_go(&mut self, ctx: &mut Context<'_>) {
-        if self.claim.take_if(|claim| claim.until <= ctx.now).is_none() {
+        if self.claim.is_some_and(|claim| claim.until <= ctx.now) {
+            self.forgo_claim(ctx);
+        }
+    }
+
+    /// What it hasn't entered upon, it won't.
+    pub(super) fn forgo_claim(&mut self, ctx: &mut Context<'_>) {
+        if self.claim.take().is_none() {
             return;
         }
         self.vips.release(&mut kernel(ctx));
