@@ -229,6 +229,16 @@ mutants! {
     LeavingNotRenewed = "leaving_not_renewed",
     /// The loss of one priority 0 is the loss of the handover.
     SecondZeroOmitted = "second_zero_omitted",
+    /// The guard doesn't hear what there is to hand over.
+    GuardUntold = "guard_untold",
+    /// A guard puts VIPs back.
+    GuardAdds = "guard_adds",
+    /// A guard believes what it knows, however old that is.
+    OldBequestBelieved = "old_bequest_believed",
+    /// A guard waits for a successor as long as a planned stop would.
+    GuardUncut = "guard_uncut",
+    /// A process that goes on where another was killed advertises off its grid.
+    HeirOffGrid = "heir_off_grid",
 
 discovery:
     /// A role that isn't known counts as primary.

@@ -172,7 +172,6 @@ impl Supervisor {
             self.handle_command(now, command);
         }
         self.find_uplinks(now);
-        self.hand_over_inheritance(now);
         self.handle_timeouts(now);
         if mutated!(LapseNoticedLast) {
             self.check_leases(now);
@@ -180,6 +179,7 @@ impl Supervisor {
         if self.any_grouped {
             self.settle_groups(now);
         }
+        self.hand_over_inheritance(now);
         self.watch_claims();
         self.finish_stopped(now);
         self.tell_alive(now);
@@ -251,7 +251,8 @@ impl Supervisor {
                 }
             }
             Command::Shutdown => {
-                self.begin_shutdown(now);
+                let ends = self.routers.iter().map(|r| r.end_max(self.successor_within(r)));
+                self.begin_shutdown(now, ends.max());
                 for position in 0..self.routers.len() {
                     self.stop(now, position);
                 }
@@ -259,9 +260,9 @@ impl Supervisor {
         }
     }
 
-    fn begin_shutdown(&mut self, now: Instant) {
-        let ends = self.routers.iter().map(|r| r.end_max(self.successor_within(r)));
-        let by = now + ends.max().unwrap_or_default() + SHUTDOWN_MARGIN;
+    /// Begins to end, though something is left of it after `end_max`.
+    fn begin_shutdown(&mut self, now: Instant, end_max: Option<Duration>) {
+        let by = now + end_max.unwrap_or_default() + SHUTDOWN_MARGIN;
         self.shutdown_by = Some(if mutated!(ShutdownUnbounded) { Instant::MAX } else { by });
         self.any_stopping = true;
     }

@@ -12,7 +12,7 @@ use openproxy_core::io::{
     SocketId, Will,
 };
 use openproxy_core::time::{Duration, Instant};
-use openproxy_core::vrrp::Family;
+use openproxy_core::vrrp::{Family, Inheritance};
 
 use crate::NodeId;
 use crate::draw::{Draws, Stream};
@@ -148,6 +148,7 @@ impl Host {
     /// The process is gone, and with it everything it had open; nothing of it is tidied up.
     pub fn kill_process(&mut self) {
         self.process = Process::default();
+        self.will = Will::default();
     }
 
     /// When [`Self::advance`] has something to do.
@@ -289,6 +290,12 @@ impl Host {
     /// The next packet that lies unread, for a process that can't borrow it from here.
     pub fn take_arrival(&mut self) -> Option<(SocketId, Instant, Frame)> {
         self.process.arrivals.pop_front()
+    }
+
+    /// What the process leaves to its guard, should it die now.
+    #[must_use]
+    pub fn estate(&self) -> Vec<Inheritance> {
+        self.will.estate()
     }
 
     /// Begins an effect.

@@ -207,6 +207,7 @@ impl<'s, O: Observer> Des<'s, O> {
         }
         if supervisor.is_finished() {
             machine.supervisor = None;
+            machine.is_guard = false;
             machine.host.kill_process();
             self.net.observer.observe(now, node, Observation::Ended(End::Finished));
         }
@@ -233,21 +234,46 @@ impl<'s, O: Observer> Des<'s, O> {
 
     fn start(&mut self, node: NodeId) {
         let machine = &mut self.machines[node.index()];
-        if machine.supervisor.is_some() {
-            return;
-        }
+        let estate = match &machine.supervisor {
+            None => Vec::new(),
+            Some(guard) if machine.is_guard => guard.estate(machine.clock.local(self.net.now)),
+            Some(_) => return,
+        };
+        machine.host.kill_process();
         let config = self.scenario.config(node, &machine.changes);
         self.net.observer.observe(self.net.now, node, Observation::Started(&config));
-        machine.supervisor = Some(Supervisor::new(vec![config]));
-        machine.paused = false;
+        let process = Supervisor::new(vec![config]).inheriting(&estate);
+        let process = if self.scenario.guarded { process.guarded() } else { process };
+        machine.supervisor = Some(process);
+        (machine.is_guard, machine.paused) = (false, false);
+        self.wake_process(node);
+    }
+
+    /// A process takes its first turn now.
+    fn wake_process(&mut self, node: NodeId) {
         self.schedule(node.index());
-        self.machines[node.index()].due_at = self.net.now;
-        self.machines[node.index()].turn_at = self.net.now;
+        let machine = &mut self.machines[node.index()];
+        (machine.due_at, machine.turn_at) = (self.net.now, self.net.now);
+    }
+
+    /// A process is killed, and its guard goes on.
+    fn die(&mut self, node: NodeId) {
+        let machine = &mut self.machines[node.index()];
+        if machine.supervisor.is_none() || machine.is_guard {
+            return;
+        }
+        let estate = machine.host.estate();
+        machine.host.kill_process();
+        machine.supervisor = Some(Supervisor::guard(&estate));
+        (machine.is_guard, machine.paused) = (true, false);
+        self.net.observer.observe(self.net.now, node, Observation::Guarded);
+        self.wake_process(node);
     }
 
     fn end(&mut self, node: NodeId, end: End) {
         let machine = &mut self.machines[node.index()];
         machine.host.kill_process();
+        machine.is_guard = false;
         if machine.supervisor.take().is_some() {
             self.net.observer.observe(self.net.now, node, Observation::Ended(end));
         }

@@ -86,8 +86,15 @@ pub enum FaultKind {
         /// Where.
         node: NodeId,
     },
-    /// The process is killed (SIGKILL), and started again when the fault is over.
+    /// The process is killed (SIGKILL), with its guard if it has one, and started again when the fault
+    /// is over.
     Kill {
+        /// Where.
+        node: NodeId,
+    },
+    /// The process is killed (SIGKILL), its guard goes on in its place, and it is started again when
+    /// the fault is over.
+    Death {
         /// Where.
         node: NodeId,
     },
@@ -234,6 +241,7 @@ impl FaultKind {
             Self::Isolate { node }
             | Self::Stop { node }
             | Self::Kill { node }
+            | Self::Death { node }
             | Self::PowerLoss { node }
             | Self::Pause { node }
             | Self::LinkDown { node }
@@ -266,6 +274,7 @@ impl FaultKind {
             Self::Isolate { node }
             | Self::Stop { node }
             | Self::Kill { node }
+            | Self::Death { node }
             | Self::PowerLoss { node }
             | Self::Pause { node }
             | Self::LinkDown { node }
@@ -314,6 +323,7 @@ impl Fault {
         let rules = |fault: &Self| match &fault.kind {
             kind @ (FaultKind::Stop { .. }
             | FaultKind::Kill { .. }
+            | FaultKind::Death { .. }
             | FaultKind::PowerLoss { .. }
             | FaultKind::Pause { .. }
             | FaultKind::LinkDown { .. }
@@ -321,7 +331,15 @@ impl Fault {
             | FaultKind::NoAddress { .. }) => kind.node(),
             _ => None,
         };
+        // Who is stopped can be killed.
+        let kills = |a: &Self, b: &Self| {
+            let is_pair =
+                matches!((&a.kind, &b.kind), (FaultKind::Pause { .. }, FaultKind::Death { .. }));
+            is_pair && a.at < b.at
+        };
         rules(self).is_some()
+            && !kills(self, other)
+            && !kills(other, self)
             && rules(self) == rules(other)
             && self.at <= other.until
             && other.at <= self.until

@@ -3,6 +3,7 @@
 //! The table in `sim-tests/README.md` explains each with its bound. The letters: A is the interval of
 //! adverts, D the longest way of a packet, R the longest work of a kernel.
 
+mod guard;
 mod handover;
 mod kernel;
 mod pause;
@@ -14,6 +15,7 @@ use openproxy_io_sim::clock::SimTime;
 
 use crate::judge::Facts;
 
+pub use guard::{CUT_AFTER, k10_adds, k10_served, k10_silent};
 pub use handover::{k9_served, overlap_max};
 pub use kernel::{
     k1_lapsed, k1_renewed, k2_foreign, k2_leftovers, k4, k5_after_hook, k5_only_held, k8_released,
@@ -47,7 +49,7 @@ macro_rules! ids {
 
 ids!(
     V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, L1, L2, L3, L4, L5, K1, K2, K3, K4, K5, K6,
-    K7, K8, K9, P1, P2, P3, P4,
+    K7, K8, K9, K10, P1, P2, P3, P4,
 );
 
 impl std::fmt::Display for Id {
@@ -82,6 +84,8 @@ pub enum Bounded {
     Ended,
     /// VIPs that come while another hands over: K9.
     HandedOver,
+    /// A process that its guard has followed: K10.
+    Guarded,
     /// A crash of the MASTER: L4.
     Succeeded,
     /// Adverts that can't be sent: K1.
@@ -99,7 +103,7 @@ pub const BOUNDED: usize = Bounded::ALL.len();
 
 impl Bounded {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Vips,
         Self::Masters,
         Self::Lease,
@@ -108,6 +112,7 @@ impl Bounded {
         Self::Reclaimed,
         Self::Ended,
         Self::HandedOver,
+        Self::Guarded,
         Self::Succeeded,
         Self::Fenced,
         Self::Unmuted,
@@ -132,6 +137,7 @@ pub fn ask(bounded: Bounded, facts: &Facts<'_>, node: NodeId, at: SimTime) -> Ve
         Bounded::Reclaimed => kernel::k6_claimed(facts, node, at),
         Bounded::Ended => kernel::k8_in_time(facts, node),
         Bounded::HandedOver => handover::k9_over(facts, node, at),
+        Bounded::Guarded => guard::k10_over(facts, node, at),
         Bounded::Succeeded => vrrp_liveness::l4(facts, at),
         Bounded::Fenced => kernel::k1_fenced(facts, node, at),
         Bounded::Unmuted => vrrp_liveness::l4_unmuted(facts, node),

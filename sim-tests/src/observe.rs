@@ -33,6 +33,8 @@ pub enum Observation<'a> {
     Started(&'a RouterConfig),
     /// A process came to its end.
     Ended(End),
+    /// A process was killed, and its guard goes on in its place.
+    Guarded,
     /// A process was asked to end (SIGTERM).
     Asked,
     /// A process was stopped (SIGSTOP).

@@ -151,6 +151,9 @@ impl Observer for Recorder {
             Observation::Started(_) => {
                 self.enter(at, node, Phase::Initialize, "its process begins".to_owned());
             }
+            Observation::Guarded => {
+                self.enter(at, node, Phase::Initialize, "its guard goes on".to_owned());
+            }
             Observation::Ended(end) => {
                 self.enter(at, node, Phase::Down, format!("its process ends: {end:?}"));
             }

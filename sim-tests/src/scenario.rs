@@ -36,6 +36,9 @@ pub struct Scenario {
     /// Whether a MASTER that is asked to end hands over, or lets go at once.
     #[serde(default)]
     pub hands_over: bool,
+    /// Whether each process has a guard.
+    #[serde(default)]
+    pub guarded: bool,
     /// The interval of adverts, in hundredths of a second.
     pub interval_centis: u16,
     /// How long a packet travels at least.
@@ -126,6 +129,7 @@ impl Scenario {
             vips: 1,
             lease: true,
             hands_over: true,
+            guarded: false,
             interval_centis: 100,
             delay_min: SimTime(100_000),
             delay_max: SimTime(500_000),

@@ -60,6 +60,12 @@ marks!(
     HandedOver,
     /// Nobody followed a planned stop.
     HandoverUnanswered,
+    /// A guard handed over what its process had served.
+    GuardHandedOver,
+    /// A guard was too late to say anything.
+    GuardTooLate,
+    /// A process went on where the one before it was killed.
+    Inherited,
 );
 
 impl std::fmt::Display for Mark {

@@ -42,6 +42,7 @@ enum Topic {
     Delay,
     Starts,
     Handover,
+    Guard,
 }
 
 /// The dice of one seed.
@@ -86,6 +87,7 @@ pub fn scenario_at(seed: u64, interval_centis: u16) -> Scenario {
         vips: [1, 1, 2, 3][index(dice.roll(Topic::Vips, 0, 4))],
         lease: dice.roll(Topic::Lease, 0, 8) != 0,
         hands_over: dice.roll(Topic::Handover, 0, 4) != 0,
+        guarded: dice.roll(Topic::Guard, 0, 2) == 0,
         interval_centis,
         delay_min: SimTime(delay_max / 8),
         delay_max: SimTime(delay_max),

@@ -3,7 +3,6 @@
 use std::hash::{Hash, Hasher};
 
 use super::Supervisor;
-use super::guarding::Guarding;
 use super::uplinks::Dump;
 use crate::time::Instant;
 
@@ -40,7 +39,7 @@ impl Supervisor {
             next_router: _,
             shutdown_by,
             told_released,
-            guarding,
+            guarding: _,
             out,
             ready,
         } = self;
@@ -52,7 +51,7 @@ impl Supervisor {
         assert!(ports.retry_at() == Instant::MAX, "a socket is to be tried again");
         (interfaces, uplinks_stale, shutdown_by, told_released).hash(hasher);
         // What a guard has been told is its own to know.
-        matches!(guarding, Guarding::Guard { .. }).hash(hasher);
+        self.is_guard().hash(hasher);
         for router in routers {
             router.digest(from, hasher);
         }

@@ -96,9 +96,12 @@ impl Supervisor {
     pub(super) fn hand_over_inheritance(&mut self, now: Instant) {
         let Guarding::Guard { cut_at } = &mut self.guarding else { return };
         let cut_at = cut_at.get_or_insert(now + HANDED_OVER_WITHIN);
-        let is_cut = *cut_at <= now;
+        let is_cut = *cut_at <= now && !mutated!(GuardUncut);
         if is_cut {
             *cut_at = Instant::MAX;
+            // A kernel that tells nothing doesn't keep it here.
+            let hooks = self.routers.iter().map(|router| router.config().hooks.end_max()).max();
+            self.begin_shutdown(now, hooks);
             for position in 0..self.routers.len() {
                 self.with_router(now, position, VirtualRouter::stop_at_once);
             }
@@ -117,8 +120,13 @@ impl Supervisor {
         }
         let are_all_stopping = self.routers.iter().all(VirtualRouter::is_stopping);
         if are_all_stopping && self.shutdown_by.is_none() {
-            self.begin_shutdown(now);
+            let ends = self.routers.iter().map(|r| r.end_max(self.successor_within(r))).max();
+            self.begin_shutdown(now, ends);
         }
+    }
+
+    pub(super) fn is_guard(&self) -> bool {
+        matches!(self.guarding, Guarding::Guard { .. })
     }
 
     /// When there is something to tell the guard, or for a guard to do, if nothing else happens.
@@ -142,6 +150,9 @@ impl Supervisor {
     pub(super) fn tell_standing(&mut self, position: usize, from: usize) {
         let Guarding::Guarded { retell_at: None, .. } = self.guarding else { return };
         let Some(router) = self.routers.get(position) else { return };
+        if mutated!(GuardUntold) {
+            return;
+        }
         let note = match router.standing() {
             Some(_) => GuardNote::Serves(router.id(), Box::new(router.bequest())),
             None => GuardNote::Ceases(router.id()),

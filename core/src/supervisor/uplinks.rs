@@ -238,6 +238,7 @@ impl Supervisor {
     fn is_about_to_hold(&self, router: &VirtualRouter) -> bool {
         let waits = router.config().track.iter().any(|track| track.weight == Weight::Fault);
         router.config().priority.is_owner()
+            && !self.is_guard()
             && !waits
             && matches!(self.uplink_of(router), Ok(_) | Err(Blocker::NoSocket))
     }

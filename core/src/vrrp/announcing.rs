@@ -29,8 +29,7 @@ impl Announcing {
         }
     }
 
-    /// The VIPs were on before, and neighbours know.
-    pub(super) fn refresh(now: Instant, refresh: Option<Duration>) -> Self {
+    fn refresh(now: Instant, refresh: Option<Duration>) -> Self {
         Self::Refresh { at: refresh.map_or(Instant::MAX, |span| now + span) }
     }
 

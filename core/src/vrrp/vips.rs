@@ -322,7 +322,8 @@ impl Vips {
             }
             AddressChange::Gone(_) => {
                 if entry.present && wanted {
-                    news.push(VipNews::TakenAway(entry.vip));
+                    let (vip, adds) = (entry.vip, self.adds);
+                    news.push(if adds { VipNews::TakenAway(vip) } else { VipNews::Released(vip) });
                 }
                 entry.mark_gone();
                 entry.renew = false;

@@ -47,6 +47,7 @@ impl<'s, O: Observer> Des<'s, O> {
         let machine = &mut self.machines[node.index()];
         match kind {
             FaultKind::Kill { .. } if begins => self.end(node, End::Killed),
+            FaultKind::Death { .. } if begins => self.die(node),
             FaultKind::PowerLoss { .. } if begins => {
                 self.end(node, End::PowerLost);
                 let own = self.scenario.own_address(node);
@@ -62,19 +63,19 @@ impl<'s, O: Observer> Des<'s, O> {
                 self.start(node);
             }
             FaultKind::Stop { .. } if begins => {
-                if machine.supervisor.is_some() {
+                if machine.has_daemon() {
                     machine.host.command(Command::Shutdown);
                     self.net.observer.observe(now, node, Observation::Asked);
                 }
             }
-            FaultKind::Kill { .. } => self.start(node),
+            FaultKind::Kill { .. } | FaultKind::Death { .. } => self.start(node),
             FaultKind::Stop { .. } => {
                 // Whoever hasn't ended by now is killed, as a service manager would.
                 self.end(node, End::Killed);
                 self.start(node);
             }
             FaultKind::Pause { .. } => {
-                if machine.supervisor.is_some() && machine.paused != begins {
+                if machine.has_daemon() && machine.paused != begins {
                     machine.paused = begins;
                     let told = if begins { Observation::Paused } else { Observation::Resumed };
                     self.net.observer.observe(now, node, told);
@@ -85,7 +86,7 @@ impl<'s, O: Observer> Des<'s, O> {
             }
             FaultKind::Reload { change, .. } if begins => {
                 machine.changes.apply(*change);
-                if machine.supervisor.is_some() {
+                if machine.has_daemon() {
                     let config = self.scenario.config(node, &machine.changes);
                     self.net.observer.observe(now, node, Observation::Reloaded(&config));
                     machine.host.command(Command::Reload(vec![config]));

@@ -13,6 +13,8 @@ pub(super) struct Machine {
     pub(super) host: Host,
     pub(super) clock: Clock,
     pub(super) supervisor: Option<Supervisor>,
+    /// It is the guard of a process that was killed.
+    pub(super) is_guard: bool,
     pub(super) changes: Changes,
     pub(super) paused: bool,
     /// The process's next turn.
@@ -27,10 +29,16 @@ impl Machine {
             host: scenario.host(node),
             clock: Clock::new(SimTime::ZERO, scenario.nodes[node.index()].drift_ppm),
             supervisor: None,
+            is_guard: false,
             changes: Changes::default(),
             paused: false,
             turn_at: SimTime::MAX,
             due_at: SimTime::MAX,
         }
+    }
+
+    /// Whether its process is one that people know of.
+    pub(super) fn has_daemon(&self) -> bool {
+        self.supervisor.is_some() && !self.is_guard
     }
 }

@@ -52,7 +52,7 @@ pub fn k9_served(
             let is_unlike = matches!(reason, Reason::Followed(_))
                 && facts.scenario.nodes[id.index()].hooks_take.is_none()
                 && facts.scenario.nodes.iter().any(|node| node.hooks_take.is_some());
-            if is_unlike || is_held_elsewhere(facts, id) {
+            if is_unlike || is_held_elsewhere(facts, id, node.state_since) {
                 return Ok(());
             }
             broken(Id::K9, id, "lets go of VIPs that nobody else has")
@@ -61,9 +61,8 @@ pub fn k9_served(
     }
 }
 
-/// Whether another serves, or two that have followed in the same moment are about to agree which.
-fn is_held_elsewhere(facts: &Facts<'_>, id: NodeId) -> bool {
-    let since = facts.node(id).state_since;
+/// Whether another serves, or two that have followed since then in the same moment are about to agree which.
+pub(super) fn is_held_elsewhere(facts: &Facts<'_>, id: NodeId, since: SimTime) -> bool {
     let others = || facts.scenario.ids().filter(|other| *other != id);
     let holds = |other| {
         let both_want = facts.wanted(id) & facts.wanted(other);

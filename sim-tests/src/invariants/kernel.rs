@@ -202,8 +202,10 @@ pub(super) fn k6(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
 pub(super) fn k6_claimed(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     let node = facts.node(id);
     let Some(claimed_at) = node.claimed_at else { return Ok(()) };
+    // One that waits for its hook announces what was left here when the hook has ended.
     let lasted = facts.takes_part(id)
         && node.state == StateName::Master
+        && !node.gate_closed
         && node.state_since < claimed_at
         && node.came_at < claimed_at
         && node.ours == facts.wanted(id)

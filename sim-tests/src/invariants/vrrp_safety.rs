@@ -22,7 +22,9 @@ pub(super) fn v1(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     }
     let wanted = facts.wanted(id);
     match node.state {
-        StateName::Master | StateName::Leaving if node.ours & wanted != wanted => {
+        StateName::Master | StateName::Leaving
+            if node.ours & wanted != wanted && !node.is_guard =>
+        {
             if node.ours_since.1 == Cause::Somebody {
                 return k4(id, node.ours);
             }

@@ -18,7 +18,7 @@ use openproxy_io_sim::clock::SimTime;
 use super::Judge;
 use super::facts::{Crash, is_lapse, is_takeover};
 use crate::fault::FaultKind;
-use crate::invariants::{self, Bounded, FAREWELL_DELAY_MAX};
+use crate::invariants::{self, Bounded, CUT_AFTER, FAREWELL_DELAY_MAX};
 use crate::observe::{End, Observation};
 use crate::scenario::{CHECK_INTERVAL, HOOK_TIMEOUT};
 use crate::sometimes::Mark;
@@ -62,6 +62,7 @@ impl Judge<'_> {
             }
             Observation::Started(config) => self.started(at, node, config),
             Observation::Ended(end) => self.ended(at, node, end),
+            Observation::Guarded => self.guarded(at, node),
             Observation::Asked => self.asked(at, node),
             Observation::Paused => self.paused(at, node),
             Observation::Resumed => self.resumed(at, node),
@@ -104,7 +105,7 @@ impl Judge<'_> {
             self.marks.put(Mark::RestartMidFailover);
         }
         let node = &mut self.facts.nodes[id.index()];
-        node.up = true;
+        (node.up, node.is_guard) = (true, false);
         node.started_at = at;
         (node.asked_at, node.paused_at, node.resumed_at) = (None, None, None);
         (node.zeros_sent, node.owes_zero) = (0, Some(false));
@@ -183,10 +184,38 @@ impl Judge<'_> {
         node.stops_calmly = stops_calmly;
         node.zeros_sent = 0;
         node.owes_zero = (node.ailments == 0 || !is_master).then_some(takes_part && is_master);
-        let bound = HOOK_TIMEOUT + SHUTDOWN_MARGIN + self.facts.kernel_bound();
+        self.ask_ended(at, id);
+        self.ask_masters(at);
+    }
+
+    /// From its process's death on, the guard is the node: it begins anew, and is about to end.
+    fn guarded(&mut self, at: SimTime, id: NodeId) {
+        let stops_calmly = self.is_calm_but_for(id);
+        let Some(config) = self.facts.node(id).config.clone() else { return };
+        let before = self.facts.node(id);
+        let priority = before.priority;
+        let died_after = before.paused_at.map_or(Duration::ZERO, |since| at.since(since));
+        self.started(at, id, &config);
+        let node = &mut self.facts.nodes[id.index()];
+        (node.is_guard, node.died_after) = (true, died_after);
+        if node.ours != 0 && died_after > config.interval.duration() * 2 {
+            self.marks.put(Mark::GuardTooLate);
+        }
+        let node = &mut self.facts.nodes[id.index()];
+        (node.priority, node.asked_at, node.stops_calmly) = (priority, Some(at), stops_calmly);
+        // How much of it the guard knows, nobody can tell.
+        node.owes_zero = None;
+        let over = CUT_AFTER + self.facts.kernel_bound();
+        self.ask_at(Bounded::Guarded, id, at + over + self.facts.drift(over));
+        self.ask_ended(at, id);
+        self.ask_masters(at);
+    }
+
+    fn ask_ended(&mut self, at: SimTime, id: NodeId) {
+        let cut = if self.facts.node(id).is_guard { CUT_AFTER } else { Duration::ZERO };
+        let bound = cut + HOOK_TIMEOUT + SHUTDOWN_MARGIN + self.facts.kernel_bound();
         let bound = bound + self.facts.handover_max(id);
         self.ask_at(Bounded::Ended, id, at + bound + self.facts.drift(bound));
-        self.ask_masters(at);
     }
 
     fn paused(&mut self, at: SimTime, id: NodeId) {
@@ -302,6 +331,10 @@ impl Judge<'_> {
         self.note(at, result);
         let bound = self.facts.kernel_bound();
         let node = &mut self.facts.nodes[id.index()];
+        if *reason == Reason::Inherited {
+            // What the process before this one has left is its own now.
+            node.leftover = 0;
+        }
         (node.state, node.state_since) = (to, at);
         (node.sent, node.provoked, node.farewells, node.in_part) = (0, 0, 0, false);
         (node.sent_at, node.lesser_since, node.unsure_since_when) = (None, None, false);
@@ -335,7 +368,9 @@ impl Judge<'_> {
         let node = self.facts.node(id);
         match reason {
             Reason::MasterReleased => self.marks.put(Mark::Prio0Takeover),
+            Reason::Announced(_) if node.is_guard => self.marks.put(Mark::GuardHandedOver),
             Reason::Announced(_) => self.marks.put(Mark::HandedOver),
+            Reason::Inherited if !node.is_guard => self.marks.put(Mark::Inherited),
             Reason::NobodyFollowed => self.marks.put(Mark::HandoverUnanswered),
             Reason::MasterDown if from == StateName::Backup => {
                 let lesser = node.last_positive.is_some_and(|heard| {

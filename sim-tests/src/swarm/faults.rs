@@ -42,6 +42,7 @@ enum Kind {
     SlowKernel,
     CheckFails,
     HookHangs,
+    Death,
 }
 
 /// What goes well with any interval.
@@ -77,6 +78,9 @@ const SLOW: [Kind; 8] = [
     Kind::CheckFails,
     Kind::HookHangs,
 ];
+
+/// What needs a guard.
+const GUARDED: [Kind; 1] = [Kind::Death];
 
 struct Drawer {
     draws: Draws,
@@ -133,7 +137,9 @@ pub(super) fn draw_passing(draws: Draws, scenario: &mut Scenario) -> Vec<Fault> 
     let mut drawer = Drawer { draws, count, interval, rolled: 0, fault: u64::MAX };
     let is_slow = interval >= 1_000_000_000;
     let mut kinds = Vec::new();
-    for kind in QUICK.into_iter().chain(SLOW.into_iter().filter(|_| is_slow)) {
+    let slow = SLOW.into_iter().filter(|_| is_slow);
+    let guarded = GUARDED.into_iter().filter(|_| scenario.guarded);
+    for kind in QUICK.into_iter().chain(slow).chain(guarded) {
         if drawer.roll(2) == 0 {
             kinds.push(kind);
         }
@@ -167,8 +173,28 @@ pub(super) fn draw_passing(draws: Draws, scenario: &mut Scenario) -> Vec<Fault> 
             kept.push(fault);
         }
     }
+    freeze_before_death(&mut drawer, &mut kept);
     kept.sort_by_key(|fault| fault.at);
     kept
+}
+
+/// Who hangs is killed, by a watchdog or a person: some of those that die have been stopped before.
+fn freeze_before_death(drawer: &mut Drawer, kept: &mut Vec<Fault>) {
+    for position in 0..kept.len() {
+        drawer.begin(2_000 + u64::try_from(position).unwrap_or(0));
+        let Fault { at, until, kind: FaultKind::Death { node } } = kept[position] else {
+            continue;
+        };
+        if drawer.roll(3) != 0 {
+            continue;
+        }
+        let since = SimTime(at.0 - (1 + drawer.roll(drawer.interval * 4)));
+        let until = SimTime(until.0 + 1);
+        let freeze = Fault { at: since, until, kind: FaultKind::Pause { node } };
+        if !kept.iter().any(|known| known.clashes_with(&freeze)) {
+            kept.push(freeze);
+        }
+    }
 }
 
 /// Gives each fault its time.
@@ -258,6 +284,7 @@ fn kind(drawer: &mut Drawer, scenario: &Scenario, kind: Kind) -> FaultKind {
         }
         Kind::Stop => FaultKind::Stop { node },
         Kind::Kill => FaultKind::Kill { node },
+        Kind::Death => FaultKind::Death { node },
         Kind::PowerLoss => FaultKind::PowerLoss { node },
         Kind::Pause => FaultKind::Pause { node },
         Kind::LinkDown => FaultKind::LinkDown { node },

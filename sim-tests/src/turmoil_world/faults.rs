@@ -76,7 +76,8 @@ impl<O: Observer> TurmoilWorld<'_, O> {
         let machine = &station.machine;
         let runs = machine.is_running();
         match kind {
-            FaultKind::Kill { .. } => self.end(node, End::Killed),
+            // Nobody has a guard here.
+            FaultKind::Kill { .. } | FaultKind::Death { .. } => self.end(node, End::Killed),
             FaultKind::PowerLoss { .. } => {
                 self.end(node, End::PowerLost);
                 let kernel = &mut machine.host.borrow_mut().kernel;
@@ -107,7 +108,7 @@ impl<O: Observer> TurmoilWorld<'_, O> {
         let station = Rc::clone(&self.stations[node.index()]);
         let machine = &station.machine;
         match kind {
-            FaultKind::Kill { .. } => self.start(node),
+            FaultKind::Kill { .. } | FaultKind::Death { .. } => self.start(node),
             FaultKind::PowerLoss { .. } => {
                 let drift = self.scenario.nodes[node.index()].drift_ppm;
                 machine.set_clock(Clock::new(now, drift));

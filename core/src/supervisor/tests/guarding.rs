@@ -156,6 +156,7 @@ fn a_process_known_alive_leaves_what_others_cannot_have_taken_yet() {
 fn a_guard_says_zero_and_serves_until_another_does() {
     let mut node = guard(&[in_a_second(config(100))], with_vip());
     assert_eq!(node.state(), Leaving);
+    node.run(ms(0));
     assert_eq!(node.words_since(0), ["advert 0", "renew"]);
     node.run(ms(600));
     node.hear(&advert(LOW, 50));
@@ -171,6 +172,13 @@ fn a_guard_that_comes_too_late_says_nothing_and_takes_off_what_is_left() {
     node.run(ms(5_000));
     assert_eq!(node.words_since(0), ["remove"]);
     assert!(node.supervisor.is_finished());
+}
+
+#[test]
+fn a_guard_of_an_owner_that_comes_too_late_takes_off_what_is_left_too() {
+    let mut node = guard(&[left(config(255), NOW)], with_vip());
+    node.run(ms(10));
+    assert_eq!(node.words_since(0), ["remove"]);
 }
 
 #[test]
@@ -257,10 +265,15 @@ fn an_heir_serves_on_where_the_vip_is_still_there() {
     with_hooks.hooks.pre_demote = Some(["down".to_owned()].into());
     let mut node = heir(with_hooks.clone(), in_a_second(with_hooks), with_vip());
     assert_eq!(node.state(), Master);
-    assert_eq!(node.words_since(0), ["advert 100", "renew"]);
+    assert_eq!(node.words_since(0), ["advert 100", "announce", "renew"]);
     let inherited =
         EventKind::StateChanged { from: Initialize, to: Master, reason: Reason::Inherited };
     assert_eq!(node.events().last(), Some(&&inherited));
+    let grid = node.now;
+    node.run(ms(10_000));
+    let sent: Vec<_> = node.sent_since(grid + ms(1)).iter().map(|(at, ..)| at.as_nanos()).collect();
+    let offset = 1_000_000_000 / 256 * 50;
+    assert!(sent.len() >= 9 && sent.iter().all(|at| at % 1_000_000_000 == offset), "{sent:?}");
     let from = node.log.len();
     node.run(ms(10_000));
     assert!(node.words_since(from).iter().all(|word| word == "advert 100" || word == "renew"));
@@ -363,5 +376,15 @@ fn a_guard_without_a_link_lets_go_in_time_too() {
     node.turns();
     node.run(ms(2_600));
     assert!(node.vip().is_none());
+    assert!(node.supervisor.is_finished());
+}
+
+#[test]
+fn a_guard_whose_kernel_tells_nothing_ends_all_the_same() {
+    let supervisor = Supervisor::guard(&[in_a_second(config(100))]);
+    let mut node = Node::of(supervisor, vec![link(true)], with_vip());
+    node.dump_fails = true;
+    node.turns();
+    node.run(ms(30_000));
     assert!(node.supervisor.is_finished());
 }

@@ -3,7 +3,6 @@
 use super::{Context, VirtualRouter, kernel};
 use crate::event::Reason;
 use crate::time::Instant;
-use crate::vrrp::announcing::Announcing;
 use crate::vrrp::hooks::Change;
 use crate::vrrp::state::State;
 use crate::vrrp::{Bequest, Inheritance, RouterConfig, StateName};
@@ -54,12 +53,15 @@ impl VirtualRouter {
 
     /// Whether VIPs that are found on the interface are its inheritance.
     pub(crate) fn may_inherit(&self, now: Instant) -> bool {
-        self.claim.is_some_and(|claim| now < claim.until)
+        self.claim.is_some_and(|claim| now < claim.until || mutated!(OldBequestBelieved))
     }
 
     /// When what it hasn't entered upon is void.
     pub(super) fn claim_until(&self) -> Instant {
-        self.claim.map_or(Instant::MAX, |claim| claim.until)
+        let until = |claim: Claim| {
+            if mutated!(OldBequestBelieved) { Instant::MAX } else { claim.until }
+        };
+        self.claim.map_or(Instant::MAX, until)
     }
 
     /// Enters MASTER where the process before this one was; whether it did.
@@ -71,14 +73,21 @@ impl VirtualRouter {
         }
         let lifetime = self.lifetime();
         self.vips.inherit(&mut kernel(ctx), lifetime);
-        self.announcing = Announcing::refresh(ctx.now, self.config.garp_refresh);
-        self.enter_master(ctx, ctx.now, Reason::Inherited);
+        let advertise_at = if mutated!(HeirOffGrid) { ctx.now } else { self.next_on_grid(ctx.now) };
+        self.enter_master(ctx, advertise_at, Reason::Inherited);
+        if !claim.hands_over {
+            // At once: when the last one went out, nobody knows.
+            self.advertise(ctx);
+            // What others have announced since the death, nobody here has heard.
+            self.announce_anew(ctx);
+        }
         true
     }
 
     /// What couldn't be entered upon in time is left: its VIPs come off.
     pub(super) fn let_void_claim_go(&mut self, ctx: &mut Context<'_>) {
-        if self.claim.is_some_and(|claim| claim.until <= ctx.now) {
+        let is_void = |claim: Claim| claim.until <= ctx.now && !mutated!(OldBequestBelieved);
+        if self.claim.is_some_and(is_void) {
             self.forgo_claim(ctx);
         }
     }

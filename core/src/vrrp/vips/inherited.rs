@@ -8,7 +8,7 @@ use crate::vrrp::Vip;
 impl Vips {
     /// From now on nothing is added.
     pub(in crate::vrrp) fn forgo_adding(&mut self) {
-        self.adds = false;
+        self.adds = mutated!(GuardAdds);
     }
 
     /// Whether any of them is on the interface, and ours.

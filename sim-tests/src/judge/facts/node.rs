@@ -25,6 +25,10 @@ pub struct Heard {
 pub struct Node {
     /// Its process runs (it may be stopped).
     pub up: bool,
+    /// It is a guard, whose process was killed.
+    pub is_guard: bool,
+    /// How long its process had been stopped when it died.
+    pub died_after: Duration,
     /// When its process began.
     pub started_at: SimTime,
     /// When it was asked to end.
@@ -130,6 +134,8 @@ impl Node {
     pub(super) fn new() -> Self {
         Self {
             up: false,
+            is_guard: false,
+            died_after: Duration::ZERO,
             started_at: SimTime::ZERO,
             asked_at: None,
             stops_calmly: false,

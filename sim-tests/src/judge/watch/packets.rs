@@ -41,6 +41,7 @@ impl Judge<'_> {
             .and_then(|()| invariants::v4_silent(facts, id, at, priority))
             .and_then(|()| invariants::v6(facts, id, at))
             .and_then(|()| invariants::v8_sent(facts, id, priority))
+            .and_then(|()| invariants::k10_silent(facts, id, priority))
             .and_then(|()| invariants::k2_leftovers(facts, id, priority));
         let result = if is_zero {
             result
@@ -220,6 +221,9 @@ impl Judge<'_> {
                     self.marks.put(Mark::LeaseExpired);
                 }
                 let mut result = invariants::k2_foreign(&self.facts, id, gone, cause, at);
+                if gone.ours && bit != 0 && cause == Cause::Process {
+                    result = result.and_then(|()| invariants::k10_served(&self.facts, id, at));
+                }
                 if lapsed {
                     result = result.and_then(|()| invariants::k1_renewed(&self.facts, id, at));
                 }
@@ -229,10 +233,11 @@ impl Judge<'_> {
         let node = &mut self.facts.nodes[id.index()];
         if node.ours != before {
             let came = node.ours > before;
-            node.ours_since = (at, cause);
+            let since = std::mem::replace(&mut node.ours_since, (at, cause)).0;
             if came {
                 node.came_at = at;
-                let result = invariants::k5_after_hook(&self.facts, id, at);
+                let result = invariants::k5_after_hook(&self.facts, id, at)
+                    .and_then(|()| invariants::k10_adds(&self.facts, id, since, at));
                 self.note(at, result);
             }
             self.ask_vips(at, id);
