@@ -4,6 +4,7 @@
 
 mod advert;
 mod adverts;
+mod changes;
 mod claims;
 mod digest;
 mod dumps;
