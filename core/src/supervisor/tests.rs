@@ -20,6 +20,7 @@ mod late;
 mod node;
 mod ports;
 mod receive;
+mod rechecks;
 mod reference;
 mod reload;
 mod shutdown;
