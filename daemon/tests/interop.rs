@@ -16,6 +16,8 @@ mod nodes;
 mod opinion;
 #[path = "interop/packet.rs"]
 mod packet;
+#[path = "interop/reloads.rs"]
+mod reloads;
 
 use flood::{Kind, Outcome, flood, off_grid, phase};
 use net::{Lan, Sample, Watch, now};
