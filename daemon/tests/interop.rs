@@ -8,6 +8,8 @@ use std::time::Duration;
 mod flood;
 #[path = "interop/judge.rs"]
 mod judge;
+#[path = "interop/neighbours.rs"]
+mod neighbours;
 #[path = "interop/net.rs"]
 mod net;
 #[path = "interop/nodes.rs"]

@@ -186,6 +186,11 @@ impl Node {
         poll(Duration::from_secs(10), || self.process.try_wait().expect("it is our child"))
     }
 
+    /// How it has ended, if it has.
+    pub(crate) fn exit(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().expect("it is our child")
+    }
+
     /// What the kernel tells of the process.
     pub(crate) fn status(&self) -> String {
         fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs")
