@@ -44,8 +44,11 @@ pub(crate) fn start(
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_MAX)
+        .thread_keep_alive(Duration::MAX)
         .thread_name("lookup")
         .build()?;
+    // One is there from now on: a pool without a thread panics when it can't start any.
+    drop(runtime.spawn_blocking(|| ()));
     thread::Builder::new().name("discovery".to_owned()).spawn(move || {
         // Dropped with the thread, however that ends.
         let _running = running;
@@ -139,7 +142,10 @@ impl LocalHosts for LocalAddresses {
         let now = linux::now();
         let mut known = self.0.borrow_mut();
         if known.as_ref().is_none_or(|(asked_at, _)| *asked_at + LOCAL_FRESH_FOR <= now) {
-            *known = Some((now, linux::local_addresses()));
+            // Without a descriptor to ask with, they are what they were.
+            let before = known.take().map(|(_, addresses)| addresses);
+            let found = linux::local_addresses().or(before);
+            *known = found.map(|addresses| (now, addresses));
         }
         known.as_ref().is_some_and(|(_, addresses)| addresses.contains(&ip))
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -42,6 +43,13 @@ pub(crate) fn run(path: &Path) -> Exit {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
     };
+    if let Err(error) = try_room() {
+        complain(format_args!(
+            "openproxy: no room for {DESCRIPTORS_MIN} file descriptors, {THREADS_MIN} threads and \
+             {MEMORY_MIN_MIB} MiB: {error}"
+        ));
+        return Exit::System;
+    }
     if let Err(reason) = linux::become_user(path, &loaded) {
         complain(format_args!("openproxy: {reason}"));
         return Exit::NoPermission;
@@ -86,10 +94,34 @@ pub(crate) fn complain(reason: impl Display) {
     let _ = writeln!(io::stderr(), "{reason}");
 }
 
+/// What is in use from the start, and room for a few hooks, checks and questions.
+const DESCRIPTORS_MIN: usize = 48;
+const THREADS_MIN: usize = 12;
+const MEMORY_MIN_MIB: usize = 16;
+
+/// Tries whether there is room for all that a daemon needs: said here, it is one clear line.
+fn try_room() -> io::Result<()> {
+    let pairs = (0..DESCRIPTORS_MIN / 2).map(|_| UnixStream::pair());
+    let _pairs = pairs.collect::<io::Result<Vec<_>>>()?;
+    let mut threads = Vec::new();
+    for _ in 0..THREADS_MIN {
+        let (goes_on, waits) = std::sync::mpsc::channel::<()>();
+        threads.push((thread::Builder::new().spawn(move || waits.recv())?, goes_on));
+    }
+    Vec::<u8>::new().try_reserve_exact(MEMORY_MIN_MIB << 20)?;
+    for (thread, goes_on) in threads {
+        drop(goes_on);
+        // Until it has ended, its stack is in the way of others.
+        let _ = thread.join();
+    }
+    Ok(())
+}
+
 fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>) -> Exit {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(READS_MAX)
+        .thread_keep_alive(Duration::MAX)
         .thread_name("file")
         .build();
     let runtime = match runtime {
@@ -99,6 +131,8 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>) -> Exi
             return Exit::System;
         }
     };
+    // One is there from now on: a pool without a thread panics when it can't start any.
+    drop(runtime.spawn_blocking(|| ()));
     let log = Log::start();
     let exit = runtime.block_on(async {
         service::tell(&loaded.notes);

@@ -8,6 +8,8 @@ use std::time::Duration;
 mod flood;
 #[path = "interop/judge.rs"]
 mod judge;
+#[path = "interop/neighbours.rs"]
+mod neighbours;
 #[path = "interop/net.rs"]
 mod net;
 #[path = "interop/nodes.rs"]
@@ -16,6 +18,8 @@ mod nodes;
 mod opinion;
 #[path = "interop/packet.rs"]
 mod packet;
+#[path = "interop/reloads.rs"]
+mod reloads;
 
 use flood::{Kind, Outcome, flood, off_grid, phase};
 use net::{Lan, Sample, Watch, now};

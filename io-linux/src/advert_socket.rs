@@ -80,7 +80,7 @@ impl AdvertSocket {
             family: spec.family,
             index: spec.index.0,
             socket: socket.map_err(|error| socket_error(&error))?,
-            clock: ArrivalClock::default(),
+            clock: ArrivalClock::new(),
             buffer: Box::new([0; PACKET_MAX]),
             control: nix::cmsg_space!(
                 nix::sys::time::TimeSpec,
@@ -106,7 +106,6 @@ impl AdvertSocket {
     /// A new turn begins: what was empty may not be so any more.
     pub(crate) fn begin_turn(&mut self) {
         self.is_dry = false;
-        self.clock.begin_turn();
     }
 
     /// When the next packet arrived, which is read ahead; `None` when there is none.

@@ -19,18 +19,24 @@ fn read(clock: ClockId) -> u64 {
 }
 
 /// Turns the kernel's receive stamps, which are of the wall clock, into instants of ours.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct ArrivalClock {
     /// Wall clock minus ours, when last looked at.
-    offset_nanos: Option<u64>,
-    /// The wall clock was stepped: what is read in this turn may bear older stamps.
-    was_stepped: bool,
+    offset_nanos: u64,
+    /// The wall clock was found to have been stepped then: a stamp may be from before that, whenever
+    /// it is read, and nothing that it says of an earlier time counts.
+    stepped_at: Instant,
 }
 
 impl ArrivalClock {
-    /// A new turn begins: what was stamped before a step has been read.
-    pub(crate) fn begin_turn(&mut self) {
-        self.was_stepped = false;
+    /// One that knows of no step.
+    pub(crate) fn new() -> Self {
+        Self::at(now(), read(ClockId::CLOCK_REALTIME))
+    }
+
+    fn at(now: Instant, wall_nanos: u64) -> Self {
+        let offset_nanos = wall_nanos.wrapping_sub(now.as_nanos());
+        Self { offset_nanos, stepped_at: Instant::ZERO }
     }
 
     /// When a packet arrived that bears this stamp.
@@ -41,15 +47,15 @@ impl ArrivalClock {
         self.map(now, wall_nanos, stamp)
     }
 
-    /// A stamp is used unless the wall clock was stepped since the last one; never in the future.
+    /// A stamp is used as far as it reaches back to the last step; never in the future.
     fn map(&mut self, now: Instant, wall_nanos: u64, stamp_nanos: Option<u64>) -> Instant {
         let offset = wall_nanos.wrapping_sub(now.as_nanos());
-        let was = self.offset_nanos.replace(offset);
-        self.was_stepped |= was.is_some_and(|was| was.abs_diff(offset) > STEP_MAX_NANOS);
-        match stamp_nanos.and_then(|stamp| wall_nanos.checked_sub(stamp)) {
-            Some(age) if !self.was_stepped => now.before(Duration::from_nanos(age)),
-            Some(_) | None => now,
+        let was = std::mem::replace(&mut self.offset_nanos, offset);
+        if was.abs_diff(offset) > STEP_MAX_NANOS {
+            self.stepped_at = now;
         }
+        let age = stamp_nanos.and_then(|stamp| wall_nanos.checked_sub(stamp)).unwrap_or_default();
+        now.before(Duration::from_nanos(age)).max(self.stepped_at)
     }
 }
 
@@ -58,28 +64,48 @@ mod tests {
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
+    const YEAR: u64 = 365 * 86_400 * SECOND;
 
-    #[test]
-    fn a_packet_counts_from_its_arrival() {
-        let mut clock = ArrivalClock::default();
-        let now = Instant::from_nanos(100 * SECOND);
-        let at = clock.map(now, 5_000 * SECOND, Some(4_992 * SECOND));
-        assert_eq!(at, Instant::from_nanos(92 * SECOND));
+    /// When a packet with this stamp arrived that is read now.
+    fn map(clock: &mut ArrivalClock, stamp: u64, now: u64, wall: u64) -> u64 {
+        clock.map(Instant::from_nanos(now), wall, Some(stamp)).as_nanos()
     }
 
     #[test]
-    fn a_stamp_in_the_future_or_over_a_step_is_not_believed() {
-        let mut clock = ArrivalClock::default();
-        let now = Instant::from_nanos(100 * SECOND);
-        assert_eq!(clock.map(now, 5_000 * SECOND, Some(5_001 * SECOND)), now);
-        // The wall clock was set forward by an hour: the stamp seems an hour old.
-        let later = Instant::from_nanos(101 * SECOND);
-        assert_eq!(clock.map(later, 8_601 * SECOND, Some(5_001 * SECOND)), later);
-        // So does that of the packet behind it.
-        assert_eq!(clock.map(later, 8_601 * SECOND, Some(5_001 * SECOND)), later);
-        clock.begin_turn();
-        // After that it is believed again.
-        let at = clock.map(Instant::from_nanos(102 * SECOND), 8_602 * SECOND, Some(8_601 * SECOND));
-        assert_eq!(at, later);
+    fn a_packet_counts_from_its_arrival_and_never_from_the_future() {
+        let (uptime, wall) = (100 * SECOND, 5_000 * SECOND);
+        let mut clock = ArrivalClock::at(Instant::from_nanos(uptime), wall);
+        assert_eq!(map(&mut clock, wall - 8 * SECOND, uptime, wall), uptime - 8 * SECOND);
+        assert_eq!(map(&mut clock, wall + SECOND, uptime, wall), uptime);
+        let without = clock.map(Instant::from_nanos(uptime), wall, None);
+        assert_eq!(without.as_nanos(), uptime);
+    }
+
+    #[test]
+    fn a_step_of_a_second_or_a_year_makes_no_packet_older_or_newer_than_it_is() {
+        for is_forward in [true, false] {
+            for step in [SECOND, 3_600 * SECOND, YEAR] {
+                let (uptime, wall) = (100 * SECOND, 50 * YEAR);
+                let mut clock = ArrivalClock::at(Instant::from_nanos(uptime), wall);
+                let stepped = if is_forward { wall + step } else { wall - step };
+                // Stamped before the step, and read turn after turn when it is over.
+                for millis in 1..100 {
+                    let later = millis * SECOND / 1_000;
+                    let at = map(&mut clock, wall, uptime + later, stepped + later);
+                    assert!((uptime..=uptime + later).contains(&at), "{step} {is_forward}: {at}");
+                }
+                // Stamped and read after it: all is as before.
+                let (now, wall) = (uptime + 10 * SECOND, stepped + 10 * SECOND);
+                let at = map(&mut clock, wall - SECOND, now, wall);
+                assert_eq!(at, now - SECOND, "{step} {is_forward}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_before_the_first_packet_is_noticed_too() {
+        let (uptime, wall) = (100 * SECOND, 50 * YEAR);
+        let mut clock = ArrivalClock::at(Instant::from_nanos(uptime), wall);
+        assert_eq!(map(&mut clock, wall, uptime + 1, wall + YEAR + 1), uptime + 1);
     }
 }

@@ -14,6 +14,7 @@ use openproxy_core::io::{
     AddressError, AddressOperation, AddressRequest, Completion, InterfaceIndex, KernelSnapshot,
 };
 use rtnetlink::Handle;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use crate::netlink;
@@ -52,16 +53,18 @@ impl NetlinkWorker {
         completions: mpsc::Sender<Completion>,
     ) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        // The socket belongs to the network namespace of the thread that opens it: this one.
-        let (connection, handle, _) = {
-            let _guard = runtime.enter();
-            rtnetlink::new_connection()?
-        };
-        let thread = thread::Builder::new().name("netlink".to_owned()).spawn(move || {
-            runtime.spawn(connection);
-            runtime.block_on(work(handle, queue, &ownership, &completions));
-        })?;
+        let (opened, is_open) = std::sync::mpsc::channel();
+        // It begins in our network namespace, and so does its socket. Its runtime couldn't be dropped
+        // here, where another runs, if anything is lacking.
+        let thread =
+            thread::Builder::new().name("netlink".to_owned()).spawn(move || match open() {
+                Ok((runtime, handle)) => {
+                    let _ = opened.send(Ok(()));
+                    runtime.block_on(work(handle, queue, &ownership, &completions));
+                }
+                Err(error) => drop(opened.send(Err(error))),
+            })?;
+        is_open.recv().unwrap_or_else(|_| Err(io::Error::other("its thread has ended")))?;
         Ok(Self { jobs, thread })
     }
 
@@ -82,6 +85,16 @@ impl NetlinkWorker {
     pub(crate) fn dump(&self) -> bool {
         self.jobs.try_send(Job::Dump).is_ok()
     }
+}
+
+fn open() -> io::Result<(Runtime, Handle)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (connection, handle, _) = {
+        let _guard = runtime.enter();
+        rtnetlink::new_connection()?
+    };
+    runtime.spawn(connection);
+    Ok((runtime, handle))
 }
 
 async fn work(

@@ -225,6 +225,21 @@ pub enum Change {
         /// Whether it is left out.
         fewer: bool,
     },
+    /// Whether VIPs have leases.
+    Lease {
+        /// Whether they have.
+        lease: bool,
+    },
+    /// How often a MASTER repeats its announcements.
+    GarpRefresh {
+        /// In seconds.
+        secs: u16,
+    },
+    /// A check that must be well, where the scenario has none.
+    Checked {
+        /// Whether it is there.
+        checked: bool,
+    },
 }
 
 impl FaultKind {

@@ -305,7 +305,8 @@ impl Scenario {
                 Transport::Multicast
             },
             preempt: preempt.map_or(Preempt::Never, Preempt::After),
-            lease: self.lease,
+            lease: changes.lease.unwrap_or(self.lease),
+            garp_refresh: changes.garp_refresh.or(plain.garp_refresh),
             handover: if self.hands_over { Handover::Planned } else { Handover::Strict },
             hooks: HookConfig {
                 pre_promote: hook.clone(),
@@ -313,7 +314,12 @@ impl Scenario {
                 timeout: HOOK_TIMEOUT,
                 ..plain.hooks
             },
-            track: spec.check_weight.map(check).into_iter().collect(),
+            track: spec
+                .check_weight
+                .or(changes.checked.then_some(0))
+                .map(check)
+                .into_iter()
+                .collect(),
             ..plain
         }
     }
@@ -337,6 +343,9 @@ pub struct Changes {
     preempt: Option<bool>,
     version: Option<u8>,
     fewer_vips: bool,
+    lease: Option<bool>,
+    garp_refresh: Option<Duration>,
+    checked: bool,
 }
 
 impl Changes {
@@ -348,6 +357,11 @@ impl Changes {
             Change::Preempt { preempt } => self.preempt = Some(preempt),
             Change::Version { version } => self.version = Some(version),
             Change::FewerVips { fewer } => self.fewer_vips = fewer,
+            Change::Lease { lease } => self.lease = Some(lease),
+            Change::GarpRefresh { secs } => {
+                self.garp_refresh = Some(Duration::from_secs(secs.into()));
+            }
+            Change::Checked { checked } => self.checked = checked,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod story;
 
+use openproxy_io_sim::draw::{Draws, Stream};
 use openproxy_sim_tests::fault::Change;
 use story::{A, B, C, Story, cut_one_way, cut_pair, kill, pause, power_loss, reload, split, stop};
 
@@ -131,6 +132,38 @@ fn reload_under_load_leaves_alone_what_it_does_not_change() {
     let run = story.run();
     assert_eq!(run.states_of_between(A, "0.5s", "6s"), ["MASTER"]);
     assert_eq!(run.changes_between("0.5s", "6s"), 0, "hundred adverts a second go on");
+}
+
+#[test]
+fn a_thousand_reloads_at_random_moments_change_no_state() {
+    let draws = Draws::new(6);
+    let draw = |number, what, most| draws.between(Stream::Faults, number, what, 0, most);
+    let mut story = Story::of(&[150, 100]).every_centis(1).vips(3).until("34s");
+    for number in 0..1_000 {
+        let is_so = draw(number, 1, 1) == 0;
+        let small = u8::try_from(draw(number, 2, 40)).expect("small");
+        let node = if is_so { A } else { B };
+        let change = match draw(number, 3, 6) {
+            0 => Change::Nothing,
+            // A stays the better one.
+            1 if is_so => Change::Priority { priority: 150 + small },
+            1 => Change::Priority { priority: 100 + small },
+            2 => Change::Preempt { preempt: small % 2 == 0 },
+            3 => Change::FewerVips { fewer: small % 2 == 0 },
+            4 => Change::Lease { lease: small % 2 == 0 },
+            5 => Change::GarpRefresh { secs: small.into() },
+            _ => Change::Checked { checked: small % 2 == 0 },
+        };
+        let micros = draw(number, 0, 30_000_000);
+        let at = format!("{}.{:06}s", 2 + micros / 1_000_000, micros % 1_000_000);
+        story = story.fault(&at, &at, reload(node, change));
+    }
+    let run = story.run();
+    assert_eq!(run.states_of_between(A, "1s", "34s"), ["MASTER"]);
+    assert_eq!(run.states_of_between(B, "1s", "34s"), ["BACKUP"]);
+    for vip in ["10.0.0.200", "10.0.0.201"] {
+        assert_eq!(run.holders_of(vip), [A], "{vip} was never off");
+    }
 }
 
 #[test]

@@ -120,6 +120,15 @@ impl Coupling {
         Self { track, fact: None, pending: None }
     }
 
+    /// Tracks the same with another weight, and keeps what was found; anything else begins anew.
+    pub fn retrack(&mut self, track: Track) {
+        if std::mem::discriminant(&self.track) == std::mem::discriminant(&track) {
+            self.track = track;
+        } else {
+            *self = Self::new(track);
+        }
+    }
+
     /// What is tracked.
     #[must_use]
     pub const fn track(&self) -> Track {

@@ -10,6 +10,10 @@ impl Supervisor {
     /// Runs exactly these routers from now on.
     pub(super) fn reload(&mut self, now: Instant, configs: Vec<RouterConfig>) {
         let (added, removed, changed) = self.apply(now, configs);
+        if !self.dump.is_first() {
+            // A check of an interface may be new, and its link needn't ever change again.
+            self.handle_links(now);
+        }
         if added + removed + changed > 0 {
             let kind = EventKind::Reloaded { added, removed, changed };
             self.out.push(Output::Event(Event { router: None, kind }));

@@ -4,6 +4,7 @@
 
 mod advert;
 mod adverts;
+mod changes;
 mod claims;
 mod digest;
 mod dumps;
@@ -19,6 +20,7 @@ mod late;
 mod node;
 mod ports;
 mod receive;
+mod rechecks;
 mod reference;
 mod reload;
 mod shutdown;

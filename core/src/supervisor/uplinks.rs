@@ -70,7 +70,7 @@ impl Dump {
         };
     }
 
-    fn is_first(self) -> bool {
+    pub(super) fn is_first(self) -> bool {
         matches!(self, Self::Due { first: true, .. } | Self::Awaited { first: true, .. })
     }
 }
@@ -98,7 +98,7 @@ impl Supervisor {
         }
     }
 
-    fn handle_links(&mut self, now: Instant) {
+    pub(super) fn handle_links(&mut self, now: Instant) {
         self.uplinks_stale = true;
         for position in 0..self.routers.len() {
             self.with_router(now, position, VirtualRouter::handle_links);

@@ -33,6 +33,13 @@ impl Announcing {
         Self::Refresh { at: refresh.map_or(Instant::MAX, |span| now + span) }
     }
 
+    /// The file has another span between refreshes: it begins now.
+    pub(super) fn set_refresh(&mut self, now: Instant, refresh: Option<Duration>) {
+        if let Self::Refresh { .. } = self {
+            *self = Self::refresh(now, refresh);
+        }
+    }
+
     /// When the next announcement is due.
     pub(super) fn due_at(&self) -> Instant {
         match *self {

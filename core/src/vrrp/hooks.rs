@@ -177,6 +177,10 @@ impl Hooks {
             return;
         };
         let Some(command) = kind.command(host.config) else {
+            // A reload has taken it away: nothing is left to wait for.
+            if kind == HookKind::Promote && self.gate_until.take().is_some() {
+                host.news.push(HookNews::GateOpened(true));
+            }
             return;
         };
         self.generation = Generation(self.generation.0 + 1);

@@ -54,6 +54,11 @@ impl MasterInterval {
         self.value = own;
     }
 
+    /// Our own interval is another now: what this MASTER has said isn't doubted for that.
+    pub(super) fn keep(&mut self, master: IpAddr) {
+        self.believed = Some((master, self.value));
+    }
+
     /// Learns `interval` from an accepted advert of `sender` that arrived `at`.
     pub(super) fn learn(
         &mut self,

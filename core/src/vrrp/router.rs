@@ -287,6 +287,9 @@ impl VirtualRouter {
         index: Option<InterfaceIndex>,
         uplink: Result<Uplink, Blocker>,
     ) {
+        if self.vips.index() != index {
+            self.vips.leave_interface(&mut kernel(ctx));
+        }
         self.vips.set_interface(index);
         if self.uplink != uplink {
             let was = std::mem::replace(&mut self.uplink, uplink);

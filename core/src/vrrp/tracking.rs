@@ -10,6 +10,8 @@ use crate::time::Instant;
 enum Verdict {
     /// No result yet; the first one decides alone.
     Unknown,
+    /// No result yet, but the router was well when a reload brought it: it counts as well.
+    Presumed,
     /// Well, with so many failures in a row since.
     Well { failures: u32 },
     /// Failed, with so many successes in a row since.
@@ -59,7 +61,7 @@ impl Tracking {
     pub(super) fn is_fault(&self) -> bool {
         self.trackers.iter().any(|tracker| {
             tracker.config.weight == Weight::Fault
-                && !matches!(tracker.verdict, Verdict::Well { .. })
+                && matches!(tracker.verdict, Verdict::Unknown | Verdict::Failed { .. })
         })
     }
 
@@ -74,19 +76,25 @@ impl Tracking {
         self.trackers.iter().map(Tracker::due_at).min().unwrap_or(Instant::MAX)
     }
 
-    /// Takes a new list; a check that stays keeps its verdict.
+    /// Takes a new list; a check that stays keeps its verdict, whatever else is said of it.
+    ///
+    /// One that is new takes no router from its work before it has been asked: only where another is
+    /// waited for anyway, it is too.
     pub(super) fn set_list(
         &mut self,
         now: Instant,
         configs: &[TrackConfig],
         out: &mut Vec<Output>,
     ) {
+        let unasked = if self.is_fault() { Verdict::Unknown } else { Verdict::Presumed };
         let mut old = std::mem::take(&mut self.trackers);
         self.trackers = configs
             .iter()
-            .map(|config| match old.iter().position(|tracker| tracker.config == *config) {
-                Some(position) => old.swap_remove(position),
-                None => Tracker::new(now, config),
+            .map(|config| {
+                match old.iter().position(|tracker| tracker.config.check == config.check) {
+                    Some(position) => old.swap_remove(position).retuned(now, config),
+                    None => Tracker { verdict: unasked, ..Tracker::new(now, config) },
+                }
             })
             .collect();
         self.cancel_all(old, out);
@@ -171,6 +179,15 @@ impl Tracker {
         Self { config: config.clone(), verdict: Verdict::Unknown, next_at: now, running: None }
     }
 
+    /// Goes on with other numbers; a check that runs keeps the time that it has.
+    fn retuned(self, now: Instant, config: &TrackConfig) -> Self {
+        let next_at = match config.check {
+            Check::Interface(_) => self.next_at,
+            Check::Tcp(_) | Check::Command(_) => self.next_at.min(now + config.interval),
+        };
+        Self { config: config.clone(), next_at, ..self }
+    }
+
     fn due_at(&self) -> Instant {
         self.running.map_or(self.next_at, |(_, deadline)| deadline)
     }
@@ -189,7 +206,7 @@ impl Tracker {
     /// Counts a result: `fall` failures or `rise` successes in a row decide, the first alone.
     fn judge(&mut self, result: Result<(), String>, changes: &mut Vec<CheckChanged>) {
         self.verdict = match (self.verdict, &result) {
-            (Verdict::Unknown, _) => return self.decide(result, changes),
+            (Verdict::Unknown | Verdict::Presumed, _) => return self.decide(result, changes),
             (Verdict::Well { .. }, Ok(())) => Verdict::Well { failures: 0 },
             (Verdict::Well { failures }, Err(_)) if failures + 1 >= self.config.fall => {
                 return self.decide(result, changes);
@@ -209,7 +226,7 @@ impl Tracker {
             Err(_) => Verdict::Failed { successes: 0 },
         };
         let was = std::mem::replace(&mut self.verdict, verdict);
-        let known_well = matches!(was, Verdict::Unknown) && result.is_ok();
+        let known_well = matches!(was, Verdict::Unknown | Verdict::Presumed) && result.is_ok();
         if std::mem::discriminant(&was) != std::mem::discriminant(&verdict) && !known_well {
             let check = self.config.check.clone();
             changes.push(CheckChanged { check, failure: result.err() });

@@ -102,6 +102,20 @@ impl Vips {
         times.min().unwrap_or(Instant::MAX)
     }
 
+    /// Its interface has another name now, or is deleted. One that is still there would keep the VIPs:
+    /// they are removed, and nobody waits for it.
+    pub(super) fn leave_interface(&mut self, kernel: &mut Kernel<'_>) {
+        let is_there = |index: &InterfaceIndex| kernel.interfaces.by_index(*index).is_some();
+        let Some(index) = self.index.filter(is_there) else { return };
+        let entries = self.entries.iter().chain(&self.leaving);
+        let there = entries.filter(|entry| entry.present || entry.in_flight.is_some());
+        let there: Vec<_> = there.map(|entry| entry.vip).collect();
+        for vip in there {
+            let generation = self.next_generation();
+            self.request(kernel, index, generation, vip, AddressOperation::Remove);
+        }
+    }
+
     /// The interface is this one now, or gone. Addresses of one that went are gone with it.
     pub(super) fn set_interface(&mut self, index: Option<InterfaceIndex>) {
         if self.index == index {

@@ -72,8 +72,8 @@ impl<L: LocalHosts> Tracking<L> {
         }
     }
 
-    /// Follows for exactly these routers; one that stays the same goes on undisturbed. All weights
-    /// that hold now, those of routers that no longer follow among them: nothing.
+    /// Follows for exactly these routers; one that stays goes by what it has found until its next
+    /// look. All weights that hold now, those of routers that no longer follow among them: nothing.
     pub(super) fn reconfigure(
         &mut self,
         routers: Vec<TrackedRouter>,
@@ -82,8 +82,15 @@ impl<L: LocalHosts> Tracking<L> {
         self.vips = vips;
         let mut old = std::mem::take(&mut self.routers);
         for router in routers {
-            let follower = match old.iter().position(|follower| follower.router == router) {
-                Some(position) => old.swap_remove(position),
+            let position = old.iter().position(|follower| follower.router.key == router.key);
+            let follower = match position.map(|position| old.swap_remove(position)) {
+                Some(mut known) => {
+                    known.coupling.retrack(router.track);
+                    if known.router != router {
+                        known.looked_at.clear();
+                    }
+                    Follower { router, ..known }
+                }
                 None => {
                     let coupling = Coupling::new(router.track);
                     Follower { router, coupling, looked_at: Vec::new() }

@@ -51,8 +51,10 @@ impl StatusServer {
             Ok(listener) => {
                 self.socket = Some(config.socket.clone());
                 let (topologies, permits) = (self.topologies.clone(), Arc::clone(&permits));
+                let path = config.socket.clone();
                 self.listeners.spawn(async move {
-                    serve(listener, Caller::Socket, topologies, permits).await;
+                    let place = path.display().to_string();
+                    serve(listener, &place, Caller::Socket, topologies, permits).await;
                 });
             }
             Err(error) => {
@@ -64,7 +66,8 @@ impl StatusServer {
             self.listeners.spawn(async move {
                 match TcpListener::bind(address).await {
                     Ok(listener) => {
-                        serve(listener, Caller::Network, topologies, permits).await;
+                        let place = address.to_string();
+                        serve(listener, &place, Caller::Network, topologies, permits).await;
                     }
                     Err(error) => tracing::error!("no status on {address}: {error}"),
                 }
@@ -128,18 +131,27 @@ impl Accept for TcpListener {
 
 async fn serve(
     listener: impl Accept,
+    place: &str,
     caller: Caller,
     topologies: Topologies,
     permits: Arc<Semaphore>,
 ) {
     let mut connections = JoinSet::new();
+    let mut is_told = false;
     while let Ok(permit) = Arc::clone(&permits).acquire_owned().await {
         // What has ended is not to be kept.
         while connections.try_join_next().is_some() {}
-        let Ok(stream) = listener.next().await else {
-            tokio::time::sleep(ACCEPT_REST).await;
-            continue;
+        let stream = match listener.next().await {
+            Ok(stream) => stream,
+            Err(error) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::warn!("no connection on {place}: {error}");
+                }
+                tokio::time::sleep(ACCEPT_REST).await;
+                continue;
+            }
         };
+        is_told = false;
         let topologies = topologies.clone();
         connections.spawn(async move {
             let _permit = permit;

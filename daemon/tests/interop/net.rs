@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd as _;
-use std::process::{self, Command};
+use std::process::{self, Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -73,7 +73,12 @@ impl Namespace {
         setns(&*self.0, CloneFlags::CLONE_NEWNET).expect("enter a network namespace");
     }
 
-    fn ip(&self, arguments: &str) -> Vec<u8> {
+    /// Starts a program inside it.
+    pub(crate) fn spawn(&self, command: &mut Command) -> Child {
+        self.run(|| command.spawn()).unwrap_or_else(|error| panic!("start {command:?}: {error}"))
+    }
+
+    pub(crate) fn ip(&self, arguments: &str) -> Vec<u8> {
         let output = self.run(|| Command::new("ip").args(arguments.split(' ')).output());
         let output = output.expect("ip is installed");
         let complaint = String::from_utf8_lossy(&output.stderr);
@@ -101,17 +106,24 @@ pub(crate) struct Lan {
 impl Lan {
     /// Lays the cable and gives both nodes their own addresses.
     pub(crate) fn new() -> Self {
-        let (ours, theirs) = (Namespace::new(), Namespace::new());
+        let lan = Self { ours: Namespace::new(), theirs: Namespace::new() };
+        lan.ours.ip("link set lo up");
+        lan.theirs.ip("link set lo up");
+        lan.lay_cable();
+        lan
+    }
+
+    /// Lays a cable where there is none.
+    pub(crate) fn lay_cable(&self) {
+        let Self { ours, theirs } = self;
         // A path that `ip` can open as well: it runs in its own process.
         let far = format!("/proc/{}/fd/{}", process::id(), theirs.0.as_raw_fd());
         ours.ip(&format!("link add {INTERFACE} type veth peer name {INTERFACE} netns {far}"));
-        for (node, addresses) in [(&ours, OURS), (&theirs, THEIRS)] {
-            node.ip("link set lo up");
+        for (node, addresses) in [(ours, OURS), (theirs, THEIRS)] {
             node.ip(&format!("address add {}/24 dev {INTERFACE}", addresses[0]));
             node.ip(&format!("address add {}/64 dev {INTERFACE}", addresses[1]));
             node.ip(&format!("link set {INTERFACE} up"));
         }
-        Self { ours, theirs }
     }
 }
 

@@ -95,6 +95,19 @@ impl Node {
         Self::start("openproxy", inside, &file, command, "INITIALIZE -> BACKUP")
     }
 
+    /// Starts it with this file, by a launcher's words.
+    pub(crate) fn openproxy_by(inside: &Namespace, launcher: &[&str], file: &str) -> Self {
+        let words = [launcher, &[env!("CARGO_BIN_EXE_openproxy"), "configuration"]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).env_remove("OPENPROXY_LOG");
+        Self::start("openproxy", inside, file, command, "INITIALIZE -> BACKUP")
+    }
+
+    /// Writes its file anew.
+    pub(crate) fn rewrite(&self, file: &str) {
+        fs::write(self.path("configuration"), file).expect("a file");
+    }
+
     /// Starts keepalived.
     pub(crate) fn keepalived(inside: &Namespace, router: &Router, priority: u8) -> Self {
         let Router { version, unicast, interval, vip } = router;
@@ -173,6 +186,11 @@ impl Node {
         poll(Duration::from_secs(10), || self.process.try_wait().expect("it is our child"))
     }
 
+    /// How it has ended, if it has.
+    pub(crate) fn exit(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().expect("it is our child")
+    }
+
     /// What the kernel tells of the process.
     pub(crate) fn status(&self) -> String {
         fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs")
@@ -181,6 +199,22 @@ impl Node {
     /// The process's number.
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, which: Signal) {
+        signal(self.pid(), which);
+    }
+
+    /// How many lines of its log have this in them.
+    pub(crate) fn count(&self, what: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(what)).count()
+    }
+
+    /// Waits until so many lines have this in them.
+    pub(crate) fn wait_for(&self, what: &str, count: usize) {
+        let found = poll(Duration::from_secs(10), || (self.count(what) >= count).then_some(()));
+        assert!(found.is_some(), "never {count} times {what:?}\n{}", self.log());
     }
 
     fn pid(&self) -> Pid {

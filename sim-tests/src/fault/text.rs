@@ -64,6 +64,11 @@ impl fmt::Display for Change {
             Self::Version { version } => write!(f, "version {version}"),
             Self::FewerVips { fewer: true } => f.write_str("the last VIP is left out"),
             Self::FewerVips { fewer: false } => f.write_str("all VIPs"),
+            Self::Lease { lease: true } => f.write_str("leases"),
+            Self::Lease { lease: false } => f.write_str("no leases"),
+            Self::GarpRefresh { secs } => write!(f, "announcements every {secs} s"),
+            Self::Checked { checked: true } => f.write_str("a check"),
+            Self::Checked { checked: false } => f.write_str("no check"),
         }
     }
 }

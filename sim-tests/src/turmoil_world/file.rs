@@ -37,6 +37,8 @@ pub(crate) fn text(config: &RouterConfig) -> String {
         Preempt::After(delay) => line("preempt_delay", seconds(delay)),
     }
     line("lease", config.lease.to_string());
+    let refresh = config.garp_refresh.unwrap_or_default();
+    line("garp_refresh", refresh.as_secs().to_string());
     let handover = match config.handover {
         Handover::Planned => "planned",
         Handover::Strict => "strict",

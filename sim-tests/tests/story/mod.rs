@@ -66,6 +66,16 @@ impl Story {
         self
     }
 
+    pub(crate) fn vips(mut self, count: u8) -> Self {
+        self.0.vips = count;
+        self
+    }
+
+    pub(crate) fn until(mut self, end: &str) -> Self {
+        self.0.end = time(end);
+        self
+    }
+
     pub(crate) fn hooks_take(mut self, node: usize, span: &str) -> Self {
         self.0.nodes[node].hooks_take = Some(time(span));
         self
@@ -112,6 +122,12 @@ impl Told {
         let at = time(at).0;
         let then = self.0.holdings.iter().filter(|span| (span.from_ns..span.to_ns).contains(&at));
         sorted(then.map(|span| span.node))
+    }
+
+    /// Who had a VIP, one after the other.
+    pub(crate) fn holders_of(&self, vip: &str) -> Vec<usize> {
+        let spans = self.0.holdings.iter().filter(|span| span.vip.starts_with(vip));
+        spans.map(|span| span.node).collect()
     }
 
     /// Whom the clients reach then.

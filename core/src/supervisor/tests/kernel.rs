@@ -2,7 +2,10 @@
 
 use super::node::*;
 use crate::event::EventKind;
-use crate::io::{Address, AddressError, Command, KernelEvent, MacAddress, Output};
+use crate::io::{
+    Address, AddressChange, AddressError, Command, InterfaceIndex, KernelEvent, Link, MacAddress,
+    Output,
+};
 use crate::time::Duration;
 use crate::vrrp::RouterConfig;
 use crate::vrrp::StateName::{Backup, Initialize, Master};
@@ -238,7 +241,7 @@ fn a_vip_that_came_before_the_hosts_address_is_put_behind_it() {
         vip.secondary = false;
     }
     let vip = *node.vip().expect("the VIP");
-    let change = crate::io::AddressChange::Present(vip);
+    let change = AddressChange::Present(vip);
     node.inbox.events.push_back(KernelEvent::Address(change));
     let position = node.log.len();
     node.put(Address { secondary: true, ..address(OWN, 24) });
@@ -308,8 +311,8 @@ fn a_router_recovers_when_its_interface_comes_back_under_another_number() {
     node.inbox.events.push_back(KernelEvent::LinkGone(INDEX));
     node.turns();
     assert_eq!(node.state(), Initialize);
-    let index = crate::io::InterfaceIndex(7);
-    let again = crate::io::Link { index, ..link(true) };
+    let index = InterfaceIndex(7);
+    let again = Link { index, ..link(true) };
     node.inbox.events.push_back(KernelEvent::Link(again));
     node.put(Address { index, ..address(OWN, 24) });
     assert_eq!(node.state(), Backup);
@@ -319,7 +322,7 @@ fn a_router_recovers_when_its_interface_comes_back_under_another_number() {
 
 fn change_mac(node: &mut Node) -> MacAddress {
     let mac = MacAddress([2, 0, 0, 0, 1, 5]);
-    node.links = vec![crate::io::Link { mac: Some(mac), ..link(true) }];
+    node.links = vec![Link { mac: Some(mac), ..link(true) }];
     node.inbox.events.push_back(KernelEvent::Link(node.links[0].clone()));
     node.turns();
     mac
@@ -349,4 +352,30 @@ fn a_new_mac_address_of_a_backup_is_nobodys_business() {
     change_mac(&mut node);
     node.run(ms(3_000));
     assert_eq!((node.state(), node.announced_since(from)), (Backup, 0));
+}
+
+#[test]
+fn an_interface_that_is_renamed_keeps_no_vip() {
+    let renamed = Link { name: "eth9".into(), ..link(true) };
+    let mut node = Node::quiet_master(RouterConfig { lease: false, ..config(100) });
+    node.tell(KernelEvent::Link(renamed.clone()));
+    assert_eq!((node.state(), node.vip()), (Initialize, None));
+    node.tell(KernelEvent::Link(link(true)));
+    node.run_until(Master);
+    assert!(node.vip().is_some_and(|vip| vip.ours));
+    // Another has its name at once.
+    let other = Link { index: InterfaceIndex(3), ..link(true) };
+    node.inbox.events.push_back(KernelEvent::Link(renamed));
+    node.tell(KernelEvent::Link(other));
+    assert_eq!((node.state(), node.vip()), (Initialize, None));
+}
+
+#[test]
+fn a_vip_that_is_being_put_back_when_its_interface_is_renamed_is_removed_too() {
+    let mut node = Node::quiet_master(RouterConfig { lease: false, ..config(100) });
+    let gone = AddressChange::Gone(Address { ours: true, ..address(VIP, 24) });
+    node.addresses.retain(|address| address.ip != ip(VIP));
+    node.inbox.events.push_back(KernelEvent::Address(gone));
+    node.tell(KernelEvent::Link(Link { name: "eth9".into(), ..link(true) }));
+    assert_eq!(node.vip(), None);
 }

@@ -5,7 +5,7 @@ use crate::event::EventKind;
 use crate::io::{AddressError, Command, MacAddress, Output, SendError};
 use crate::time::{Duration, Instant};
 use crate::vrrp::StateName::{Backup, Initialize, Master};
-use crate::vrrp::{Check, RouterConfig, TrackConfig, Version, Vrid, Weight};
+use crate::vrrp::{CommandLine, RouterConfig, Version, Vrid};
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -209,26 +209,99 @@ fn v3(interval: u16) -> RouterConfig {
 }
 
 #[test]
-fn a_new_interval_or_version_forgets_the_interval_that_was_learned() {
-    // A router of which config, and how long its timer is after 1 s without an advert.
+fn a_new_interval_or_version_cuts_no_timer_short_that_runs() {
+    // A router of which config, and how long its timer is after the next advert that it hears.
     let down = |interval: u64, skew: u64| Duration::from_nanos(interval * 3 + skew);
     let (second, skew) = (1_000_000_000, 609_375_000);
+    let v2 = |interval| RouterConfig { interval: centis(interval), ..config(100) };
     let table = [
-        (v3(100), down(second * 5, skew * 5)),
-        (RouterConfig { strict: true, ..v3(100) }, down(second * 5, skew * 5)),
-        (v3(200), down(second * 2, skew * 2)),
-        (config(100), down(second, skew)),
-        (RouterConfig { interval: centis(200), ..config(100) }, down(second * 2, skew)),
+        (v3(100), advert_v3(HIGH, 200, 500), down(second * 5, skew * 5)),
+        // More than ten times our new interval, and believed all the same.
+        (v3(10), advert_v3(HIGH, 200, 500), down(second * 5, skew * 5)),
+        (v3(200), advert_v3(HIGH, 200, 200), down(second * 2, skew * 2)),
+        (v2(100), advert(HIGH, 200), down(second, skew)),
+        (v2(200), Advert { interval: centis(200), ..advert(HIGH, 200) }, down(second * 2, skew)),
     ];
-    for (config, expected) in table {
+    for (config, next, expected) in table {
         let mut node = Node::start(vec![v3(100)]);
-        let (version, interval) = (Version::V3, centis(500));
-        node.hear(&Advert { version, interval, ..advert(HIGH, 200) });
+        node.hear(&advert_v3(HIGH, 200, 500));
         node.run(ms(1_000));
         reload(&mut node, vec![config]);
         let due = node.supervisor.poll_timeout().since(node.now);
-        assert_eq!(due, expected - ms(1_000), "the time that has passed counts");
+        assert_eq!(due, down(second * 5, skew * 5) - ms(1_000));
+        node.hear(&next);
+        assert_eq!(node.supervisor.poll_timeout().since(node.now), expected);
     }
+}
+
+#[test]
+fn an_interval_that_only_the_backup_has_yet_makes_it_no_master() {
+    for (version, old, new) in [(Version::V3, 100, 1), (Version::V2, 1_000, 100)] {
+        let every = |interval: u16| RouterConfig { version, ..v3(interval) };
+        let mut node = Node::start(vec![every(old)]);
+        let master = Advert { version, ..advert_v3(HIGH, 200, old) };
+        node.hear(&master);
+        node.run(ms(10));
+        reload(&mut node, vec![every(new)]);
+        for _ in 0..5 {
+            node.run(centis(old).duration() - ms(10));
+            assert_eq!(node.state(), Backup, "{version:?}");
+            node.hear(&master);
+            node.run(ms(10));
+        }
+        let last = node.now;
+        node.run_until(Master);
+        assert!(node.now.since(last) < centis(old).duration() * 4, "{version:?}");
+    }
+}
+
+#[test]
+fn another_span_of_refreshes_begins_with_the_reload() {
+    let every = |secs: Option<u64>| {
+        let garp_refresh = secs.map(Duration::from_secs);
+        RouterConfig { garp_refresh, ..config(100) }
+    };
+    for (old, new, times) in [(None, Some(30), 2), (Some(86_400), Some(30), 2), (Some(60), None, 0)]
+    {
+        let mut node = Node::start(vec![every(old)]);
+        node.run(ms(20_000));
+        let from = node.now;
+        reload(&mut node, vec![every(new)]);
+        node.run(ms(70_000));
+        assert_eq!(node.announced_since(from), times, "{old:?} -> {new:?}");
+    }
+}
+
+#[test]
+fn a_router_that_stepped_down_tries_at_once_what_the_file_changes() {
+    let mut node = Node::start(vec![config(100)]);
+    node.refuse.insert(ip("10.0.0.201"), AddressError::Denied);
+    let list = |texts: &[&str]| texts.iter().map(|text| vip(text)).collect();
+    let wrong = list(&["10.0.0.200/24", "10.0.0.201/24"]);
+    node.run(ms(10_000));
+    reload(&mut node, vec![RouterConfig { vips: wrong, ..config(100) }]);
+    assert_eq!(node.state(), Initialize, "another node may be able to");
+    reload(&mut node, vec![config(100)]);
+    assert_eq!(node.state(), Backup);
+}
+
+#[test]
+fn a_promotion_waits_for_no_hook_that_the_file_has_taken_away() {
+    let script: CommandLine = ["true".to_owned()].into();
+    let mut hooked = config(100);
+    hooked.hooks.pre_demote = Some(script.clone());
+    let mut both = hooked.clone();
+    both.hooks.pre_promote = Some(script);
+    let mut node = Node::start(vec![hooked.clone()]);
+    node.run(ms(10_000));
+    node.hear(&advert(HIGH, 200));
+    reload(&mut node, vec![both]);
+    node.run_until(Master);
+    reload(&mut node, vec![hooked]);
+    assert_eq!(node.vip(), None, "the demote hook runs, and the promote hook waits for it");
+    let demote = node.hooks.first().expect("it runs").id;
+    node.end_hook(demote, Ok(()));
+    assert!(node.vip().is_some());
 }
 
 #[test]
@@ -264,25 +337,22 @@ fn a_shorter_interval_shortens_the_lease_that_the_kernel_has_and_ours() {
 }
 
 #[test]
-fn checks_that_are_new_are_run_and_those_that_go_count_no_more() {
-    let track = |port: u16| {
-        let check = Check::Tcp(([127, 0, 0, 1], port).into());
-        let (interval, timeout) = (ms(1_000), ms(500));
-        TrackConfig { check, interval, timeout, fall: 1, rise: 1, weight: Weight::Change(-10) }
+fn a_vip_that_goes_from_one_router_to_another_stays_on_the_interface() {
+    let vips = |vrid: u8, texts: &[&str]| RouterConfig {
+        vips: texts.iter().map(|text| vip(text)).collect(),
+        ..numbered(vrid)
     };
-    let tracked = |track: Vec<TrackConfig>| RouterConfig { track, ..config(100) };
-    let mut node = Node::start(vec![tracked(vec![track(1)])]);
-    node.run(ms(600));
-    assert_eq!(node.router().priority(), priority(90), "it hung");
-    let position = node.log.len();
-    reload(&mut node, vec![tracked(vec![track(1), track(2)])]);
-    assert_eq!(node.router().priority(), priority(90));
-    let runs = |(_, output): &&(Instant, Output)| matches!(output, Output::RunCheck(..));
-    assert_eq!(node.log.iter().skip(position).filter(runs).count(), 1, "the new one");
-    reload(&mut node, vec![tracked(vec![track(2)])]);
-    assert_eq!(node.router().priority(), priority(100));
-    let cancels = |(_, output): &&(Instant, Output)| matches!(output, Output::CancelCheck(_));
-    let cancelled = node.log.iter().filter(cancels).count();
-    reload(&mut node, vec![config(100)]);
-    assert_eq!(node.log.iter().filter(cancels).count(), cancelled + 1, "it ran");
+    let (a, b, moved) = ("10.0.0.1/24", "10.0.0.2/24", "10.0.0.200/24");
+    let with_first = [vips(1, &[a, moved]), vips(2, &[b])];
+    let with_second = [vips(1, &[a]), vips(2, &[b, moved])];
+    for (before, after) in [(&with_first, &with_second), (&with_second, &with_first)] {
+        let mut node = Node::start(before.to_vec());
+        node.run(ms(10_000));
+        assert!(node.vip().is_some());
+        reload(&mut node, after.to_vec());
+        assert!(node.vip().is_some_and(|vip| vip.ours));
+        node.run(ms(10_000));
+        assert!(node.vip().is_some_and(|vip| vip.ours));
+        assert_eq!(node.addresses.len(), 4);
+    }
 }

@@ -32,6 +32,11 @@ impl Refusal {
         self.stepped_down.take_if(|(_, until)| *until <= now).is_some()
     }
 
+    /// What it has stepped down for may be another now: it is tried at once.
+    pub(super) fn forgive(&mut self) {
+        self.stepped_down = None;
+    }
+
     /// Steps down, each time for longer.
     pub(super) fn step_down(&mut self, now: Instant, blocker: Blocker) {
         self.stepped_down = Some((blocker, now + self.next_back_off()));

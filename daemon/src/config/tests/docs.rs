@@ -6,25 +6,22 @@ use super::super::keys::{self, Key};
 
 const DOCS: &str = include_str!("../../../../docs/configuration.md");
 
-/// The rows of the reference table: (table, key) and what is allowed.
-fn documented() -> BTreeMap<(String, String), String> {
-    let rows = DOCS.lines().filter_map(|line| line.strip_prefix("| `"));
+/// The rows of a chapter's table, as (table, key) and the cells after that.
+fn rows(chapter: &str) -> Vec<((String, String), Vec<String>)> {
+    let (_, text) = DOCS.split_once(&format!("\n## {chapter}\n")).expect("the chapter");
+    let text = text.split("\n## ").next().unwrap_or_default();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| {
-        let cells: Vec<_> = row
-            .trim_end_matches('|')
-            .split('|')
-            .map(|cell| cell.trim().trim_matches('`'))
-            .collect();
-        let [table, key, _unit, allowed, _default, _meaning] = cells[..] else {
-            panic!("six cells: {row}")
-        };
-        ((table.to_owned(), key.to_owned()), allowed.replace('`', ""))
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [table, key, rest @ ..] = &cells[..] else { panic!("a table and a key: {row}") };
+        let name = |cell: &str| cell.trim_matches('`').to_owned();
+        ((name(table), name(key)), rest.iter().map(|cell| (*cell).to_owned()).collect())
     })
     .collect()
 }
 
-#[test]
-fn every_key_is_documented_with_what_it_allows_and_no_other() {
+/// Every key, with its table, and what it allows.
+fn known() -> BTreeMap<(String, String), &'static str> {
     let tables: [(&str, &[Key]); 5] = [
         ("general", &[keys::RENEW_INTERVAL, keys::TOPOLOGY_SCRIPT, keys::USER, keys::GUARD]),
         ("general.status", keys::STATUS_KEYS),
@@ -32,13 +29,31 @@ fn every_key_is_documented_with_what_it_allows_and_no_other() {
         ("track", keys::TRACK_KEYS),
         ("pools.POOL.shards.SHARD", keys::SHARD),
     ];
-    let mut known = BTreeMap::new();
-    for (table, keys) in tables {
-        for key in keys {
-            known.insert((table.to_owned(), key.name.to_owned()), key.allowed.to_owned());
-        }
+    let keys = tables.into_iter().flat_map(|(table, keys)| keys.iter().map(move |k| (table, k)));
+    keys.map(|(table, key)| ((table.to_owned(), key.name.to_owned()), key.allowed)).collect()
+}
+
+#[test]
+fn every_key_is_documented_with_what_it_allows_and_no_other() {
+    let documented = rows("All keys").into_iter().map(|(key, cells)| {
+        let [_unit, allowed, _default, _meaning] = &cells[..] else { panic!("{key:?}: {cells:?}") };
+        (key, allowed.replace('`', ""))
+    });
+    let documented: BTreeMap<_, _> = documented.collect();
+    let known = known().into_iter().map(|(key, allowed)| (key, allowed.to_owned())).collect();
+    assert_eq!(documented, known);
+}
+
+#[test]
+fn of_every_key_it_is_documented_what_a_change_does_and_of_no_other() {
+    let rows = rows("What a change does");
+    for (key, cells) in &rows {
+        assert!(cells.len() == 2 && !cells.iter().any(String::is_empty), "{key:?}: {cells:?}");
     }
-    assert_eq!(documented(), known);
+    let documented: Vec<_> = rows.into_iter().map(|(key, _)| key).collect();
+    let mut sorted = documented.clone();
+    sorted.sort();
+    assert_eq!(sorted, known().into_keys().collect::<Vec<_>>(), "each once");
 }
 
 #[test]

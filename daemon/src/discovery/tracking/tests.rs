@@ -199,6 +199,22 @@ fn a_primary_with_a_name_can_be_out_of_reach_as_well() {
 }
 
 #[test]
+fn a_router_that_goes_on_to_follow_keeps_its_weight_over_a_change() {
+    let penalty = |penalty| Track::PrimaryReachable { penalty };
+    let other = ShardId { pool: "p".into(), shard: "1".into() };
+    let mut bench = Bench::new(penalty(30), "10.0.0.9");
+    bench.is_open = false;
+    bench.pass(LONG);
+    let mut weigh = |track, shards| {
+        let router = TrackedRouter { key: key(), track, shards };
+        bench.tracking.reconfigure(vec![router], BTreeSet::new())
+    };
+    assert_eq!(weigh(penalty(40), vec![shard()]), [(key(), -40)]);
+    assert_eq!(weigh(penalty(40), vec![shard(), other]), [(key(), -40)]);
+    assert_eq!(weigh(Track::LocalPrimary, vec![shard()]), [(key(), 0)], "another question");
+}
+
+#[test]
 fn a_router_that_no_longer_follows_has_no_weight() {
     let mut bench = Bench::new(Track::LocalPrimary, "10.0.0.1");
     bench.pass(LONG);
