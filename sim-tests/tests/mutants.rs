@@ -13,7 +13,7 @@ use openproxy_sim_tests::shrink::shrink;
 use openproxy_sim_tests::{swarm, sweep};
 
 /// So many seeds must be enough for each.
-const SEEDS: u64 = 6_000;
+const SEEDS: u64 = 12_000;
 /// So few faults must be left of a failing run.
 const FAULTS_MAX: usize = 5;
 
