@@ -17,7 +17,7 @@ use openproxy_core::io::{
     WatchClaims,
 };
 use openproxy_core::time::Instant;
-use openproxy_core::vrrp::AdvertBuffer;
+use openproxy_core::vrrp::{AdvertBuffer, Family};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
@@ -183,14 +183,20 @@ impl LinuxPlatform {
 
     /// Closing a packet socket waits for the kernel's readers, tens of milliseconds at times; so one
     /// that is open is kept, with another filter.
-    fn watch_claims(&mut self, watch: WatchClaims) {
-        let open = self.claims.iter_mut().find(|claims| claims.index() == watch.index);
-        let watched = match open {
-            Some(claims) => claims.watch(watch),
-            None => Claims::open(watch).map(|claims| self.claims.push(claims)),
-        };
-        if let Err(error) = watched {
-            tracing::warn!("cannot watch for other holders of the VIPs: {error}");
+    fn watch_claims(&mut self, watch: &WatchClaims) {
+        for family in [Family::V4, Family::V6] {
+            let of_family = |ip: &&IpAddr| Family::of(**ip) == family;
+            let addresses: Vec<_> = watch.addresses.iter().filter(of_family).copied().collect();
+            let watch = WatchClaims { addresses, ..*watch };
+            let is_it = |claims: &&mut Claims| claims.is_of(watch.index, family);
+            let watched = match self.claims.iter_mut().find(is_it) {
+                Some(claims) => claims.watch(watch),
+                None if watch.addresses.is_empty() => continue,
+                None => Claims::open(watch, family).map(|claims| self.claims.push(claims)),
+            };
+            if let Err(error) = watched {
+                tracing::warn!("cannot watch for other holders of the VIPs: {error}");
+            }
         }
     }
 }
@@ -263,7 +269,7 @@ impl Platform for LinuxPlatform {
                 }
             }
             Output::Announce(announcement) => self.announcer.announce(&announcement),
-            Output::WatchClaims(watch) => self.watch_claims(watch),
+            Output::WatchClaims(watch) => self.watch_claims(&watch),
             Output::PromoteSecondaries(interface) => sysctl::promote_secondaries(&interface),
             Output::RunHook(run) => {
                 let id = run.id;
