@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::task::{Context, Poll};
 
 use openproxy_core::io::{InterfaceIndex, MacAddress, WatchClaims};
+use openproxy_core::vrrp::Family;
 use socket2::{Domain, SockFilter, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
@@ -13,8 +14,10 @@ use crate::sys;
 
 /// Ethernet header, IPv6 header and neighbour advertisement with room to spare.
 const FRAME_MAX: u16 = 128;
-/// All protocols, our own frames included: which those are is told by their Ethernet address.
-const ETH_P_ALL: u16 = 0x0003;
+/// What a family's claims come in. A socket for all protocols would cost every packet of the
+/// interface a copy and a run of the filter, sent ones too.
+const ETH_P_ARP: u16 = 0x0806;
+const ETH_P_IPV6: u16 = 0x86dd;
 /// Hardware type, protocol type, and the lengths of their addresses.
 const ARP_OF_IPV4_ON_ETHERNET: [u8; 6] = [0, 1, 0x08, 0x00, 6, 4];
 /// Next header, and the hop limit of what no router has forwarded.
@@ -25,9 +28,10 @@ const FILTERED_MAX: usize = 200;
 /// How many claims are read in one turn; a flood of them can't hold up a turn.
 const READ_MAX: usize = 64;
 
-/// The claims heard on one interface.
+/// The claims of a family's addresses heard on one interface.
 pub(crate) struct Claims {
     index: InterfaceIndex,
+    family: Family,
     mac: MacAddress,
     addresses: Vec<IpAddr>,
     socket: AsyncFd<Socket>,
@@ -41,14 +45,19 @@ impl std::fmt::Debug for Claims {
 }
 
 impl Claims {
-    pub(crate) fn open(watch: WatchClaims) -> io::Result<Self> {
+    pub(crate) fn open(watch: WatchClaims, family: Family) -> io::Result<Self> {
+        let protocol = match family {
+            Family::V4 => ETH_P_ARP,
+            Family::V6 => ETH_P_IPV6,
+        };
         // No protocol yet: nothing arrives before the filter is in place.
         let kind = Type::RAW.nonblocking().cloexec();
         let socket = Socket::new(Domain::PACKET, kind, None)?;
         socket.attach_filter(&filter(&watch.addresses))?;
-        socket.bind(&sys::link_address(watch.index.0, ETH_P_ALL))?;
+        socket.bind(&sys::link_address(watch.index.0, protocol))?;
         Ok(Self {
             index: watch.index,
+            family,
             mac: watch.mac,
             addresses: watch.addresses,
             socket: sys::watch(socket)?,
@@ -66,6 +75,10 @@ impl Claims {
 
     pub(crate) fn index(&self) -> InterfaceIndex {
         self.index
+    }
+
+    pub(crate) fn is_of(&self, index: InterfaceIndex, family: Family) -> bool {
+        (self.index, self.family) == (index, family)
     }
 
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -86,7 +99,7 @@ impl Claims {
                 sys::read_now(&self.socket, |socket| io::Read::read(&mut &*socket, &mut frame));
             let Ok(len) = read else { return None };
             let claim = parse(frame.get(..len).unwrap_or_default());
-            // Our own announcements pass here on their way out.
+            // A bridge may send our own announcements back to us.
             if let Some((ip, mac)) = claim
                 && mac != self.mac
                 && self.addresses.contains(&ip)

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `platform` | [`LinuxPlatform`]: all of it behind the core's trait, on the VRRP thread |
 //! | `advert_socket` | raw sockets for protocol 112 |
-//! | `link_events`, `netlink`, `netlink_worker` | what the kernel tells, and what it is asked |
+//! | `link_events`, `netlink`, `netlink_worker`, `address_requests` | what the kernel tells, and what it is asked |
 //! | `ownership` | which addresses are ours |
 //! | `announce`, `frames`, `claims` | telling neighbours, and hearing others tell them |
 //! | `process` | hooks and checks, on another thread |
@@ -29,6 +29,7 @@
     )
 )]
 
+mod address_requests;
 mod advert_socket;
 mod announce;
 mod capabilities;

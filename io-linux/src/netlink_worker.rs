@@ -17,17 +17,28 @@ use rtnetlink::Handle;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+use crate::address_requests::AddressRequests;
 use crate::netlink;
 use crate::ownership::Ownership;
 
 /// How many requests may wait: each router has one per VIP under way at most.
 const QUEUE_MAX: usize = 65_536;
-/// How many requests are sent before their answers are read.
-const BATCH_MAX: usize = 64;
+/// How many operations are carried out before the first is answered: as many as routers that
+/// advertise at the same time.
+const BATCH_MAX: usize = 16;
 
 enum Job {
     Address(AddressRequest),
     Dump,
+}
+
+impl Job {
+    fn address(&self) -> Option<&AddressRequest> {
+        match self {
+            Self::Address(request) => Some(request),
+            Self::Dump => None,
+        }
+    }
 }
 
 /// The way to the worker; the worker ends with it.
@@ -54,13 +65,14 @@ impl NetlinkWorker {
     ) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (opened, is_open) = std::sync::mpsc::channel();
-        // It begins in our network namespace, and so does its socket. Its runtime couldn't be dropped
+        // It begins in our network namespace, and so do its sockets. Its runtime couldn't be dropped
         // here, where another runs, if anything is lacking.
         let thread =
             thread::Builder::new().name("netlink".to_owned()).spawn(move || match open() {
-                Ok((runtime, handle)) => {
+                Ok((runtime, handle, requests)) => {
                     let _ = opened.send(Ok(()));
-                    runtime.block_on(work(handle, queue, &ownership, &completions));
+                    let dump = || runtime.block_on(dump(&handle, &ownership));
+                    work(queue, requests, &ownership, &completions, dump);
                 }
                 Err(error) => drop(opened.send(Err(error))),
             })?;
@@ -87,59 +99,58 @@ impl NetlinkWorker {
     }
 }
 
-fn open() -> io::Result<(Runtime, Handle)> {
+fn open() -> io::Result<(Runtime, Handle, AddressRequests)> {
+    let requests = AddressRequests::open()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let (connection, handle, _) = {
         let _guard = runtime.enter();
         rtnetlink::new_connection()?
     };
     runtime.spawn(connection);
-    Ok((runtime, handle))
+    Ok((runtime, handle, requests))
 }
 
-async fn work(
-    handle: Handle,
+/// Serves jobs in their order, until nobody can give more.
+fn work(
     mut queue: mpsc::Receiver<Job>,
+    mut requests: AddressRequests,
     ownership: &Ownership,
     completions: &mpsc::Sender<Completion>,
+    mut dump: impl FnMut() -> Option<KernelSnapshot>,
 ) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
-    while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        // All are sent first, then all answers are read: the kernel keeps their order.
-        let mut awaited = Vec::with_capacity(batch.len());
-        for job in batch.drain(..) {
-            match job {
-                Job::Address(request) => {
-                    if let AddressOperation::Add(_) | AddressOperation::Renew(_) = request.operation
-                    {
-                        ownership.adding(request.index, request.vip);
-                    }
-                    let answer = handle.clone().request(netlink::operation(&request));
-                    awaited.push((Some(request), answer.ok()));
+    while queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
+        for jobs in batch.chunk_by(|a, b| a.address().is_some() && b.address().is_some()) {
+            let ended = match jobs {
+                [Job::Dump, ..] => vec![Completion::Dump(dump())],
+                addresses => operate(addresses, &mut requests, ownership),
+            };
+            for completion in ended {
+                if completions.blocking_send(completion).is_err() {
+                    return;
                 }
-                Job::Dump => awaited.push((None, None)),
             }
         }
-        for (request, answer) in awaited {
-            let completion = match (request, answer) {
-                (None, _) => Completion::Dump(dump(&handle, ownership).await),
-                (Some(request), None) => {
-                    let gone = AddressError::Other("the netlink socket is closed".to_owned());
-                    Completion::Address(request.router, request.generation, Err(gone))
-                }
-                (Some(request), Some(answer)) => {
-                    let result = outcome(answer).await;
-                    if request.operation == AddressOperation::Remove {
-                        ownership.removed(request.index, request.vip);
-                    }
-                    Completion::Address(request.router, request.generation, result)
-                }
-            };
-            if completions.send(completion).await.is_err() {
-                return;
-            }
+        batch.clear();
+    }
+}
+
+/// Carries out operations on addresses, in one call.
+fn operate(jobs: &[Job], requests: &mut AddressRequests, ownership: &Ownership) -> Vec<Completion> {
+    let operations = || jobs.iter().filter_map(Job::address);
+    for request in operations() {
+        if let AddressOperation::Add(_) | AddressOperation::Renew(_) = request.operation {
+            ownership.adding(request.index, request.vip);
         }
     }
+    let results = requests.carry_out(operations());
+    let ended = operations().zip(results).map(|(request, result)| {
+        if request.operation == AddressOperation::Remove {
+            ownership.removed(request.index, request.vip);
+        }
+        Completion::Address(request.router, request.generation, result)
+    });
+    ended.collect()
 }
 
 /// Reads all links and addresses; `None` if the kernel didn't let us.

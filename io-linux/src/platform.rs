@@ -17,7 +17,7 @@ use openproxy_core::io::{
     WatchClaims,
 };
 use openproxy_core::time::Instant;
-use openproxy_core::vrrp::AdvertBuffer;
+use openproxy_core::vrrp::{AdvertBuffer, Family};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
@@ -137,22 +137,33 @@ impl LinuxPlatform {
         }
     }
 
+    /// A BACKUP's deadline is put off by each advert: one that is armed too early is left to pass.
     fn arm(&mut self, deadline: Instant) {
-        if self.armed_for == deadline {
+        if self.armed_for <= deadline {
             return;
         }
         self.armed_for = deadline;
-        let timer = &self.timer.get_ref().0;
-        let armed = if deadline == Instant::MAX {
-            timer.unset()
-        } else {
-            // A time of 0 would disarm; any time in the past fires at once.
-            let nanos = i64::try_from(deadline.as_nanos().max(1)).unwrap_or(i64::MAX);
-            let at = Expiration::OneShot(TimeSpec::nanoseconds(nanos));
-            timer.set(at, TimerSetTimeFlags::TFD_TIMER_ABSTIME)
-        };
-        if let Err(error) = armed {
+        // A time of 0 would disarm; any time in the past fires at once.
+        let nanos = i64::try_from(deadline.as_nanos().max(1)).unwrap_or(i64::MAX);
+        let at = Expiration::OneShot(TimeSpec::nanoseconds(nanos));
+        if let Err(error) = self.timer.get_ref().0.set(at, TimerSetTimeFlags::TFD_TIMER_ABSTIME) {
             tracing::error!("cannot set a timer: {error}");
+        }
+    }
+
+    /// Whether the deadline has passed; if not, the timer is armed for it.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        loop {
+            self.arm(deadline);
+            match self.timer.poll_read_ready(cx) {
+                // Nobody reads the expiry: to arm the timer anew takes it back.
+                Poll::Ready(Ok(mut guard)) => guard.clear_ready(),
+                Poll::Ready(Err(_)) | Poll::Pending => return Poll::Pending,
+            }
+            self.armed_for = Instant::MAX;
+            if clock::now() >= deadline {
+                return Poll::Ready(());
+            }
         }
     }
 
@@ -183,33 +194,25 @@ impl LinuxPlatform {
             }
             ready = true;
         }
-        while let Poll::Ready(Ok(mut guard)) = self.timer.poll_read_ready(cx) {
-            // Reading clears the expiry; whether it was due is the core's to see.
-            let expired = guard.try_io(|timer| {
-                nix::unistd::read(&timer.get_ref().0, &mut [0; 8]).map_err(io::Error::from)
-            });
-            if expired.is_ok() {
-                // It can't expire again before it is armed again: what the runtime remembers of
-                // this expiry would end the next wait, too.
-                guard.clear_ready();
-                self.armed_for = Instant::MAX;
-                ready = true;
-                break;
-            }
-        }
         if ready { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Closing a packet socket waits for the kernel's readers, tens of milliseconds at times; so one
     /// that is open is kept, with another filter.
-    fn watch_claims(&mut self, watch: WatchClaims) {
-        let open = self.claims.iter_mut().find(|claims| claims.index() == watch.index);
-        let watched = match open {
-            Some(claims) => claims.watch(watch),
-            None => Claims::open(watch).map(|claims| self.claims.push(claims)),
-        };
-        if let Err(error) = watched {
-            tracing::warn!("cannot watch for other holders of the VIPs: {error}");
+    fn watch_claims(&mut self, watch: &WatchClaims) {
+        for family in [Family::V4, Family::V6] {
+            let of_family = |ip: &&IpAddr| Family::of(**ip) == family;
+            let addresses: Vec<_> = watch.addresses.iter().filter(of_family).copied().collect();
+            let watch = WatchClaims { addresses, ..*watch };
+            let is_it = |claims: &&mut Claims| claims.is_of(watch.index, family);
+            let watched = match self.claims.iter_mut().find(is_it) {
+                Some(claims) => claims.watch(watch),
+                None if watch.addresses.is_empty() => continue,
+                None => Claims::open(watch, family).map(|claims| self.claims.push(claims)),
+            };
+            if let Err(error) = watched {
+                tracing::warn!("cannot watch for other holders of the VIPs: {error}");
+            }
         }
     }
 }
@@ -253,8 +256,11 @@ impl Platform for LinuxPlatform {
     }
 
     async fn wait(&mut self, deadline: Instant) {
-        self.arm(deadline);
-        poll_fn(|cx| self.poll_ready(cx)).await;
+        poll_fn(|cx| match self.poll_ready(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => self.poll_timer(cx, deadline),
+        })
+        .await;
     }
 
     fn perform(&mut self, output: Output) {
@@ -282,7 +288,7 @@ impl Platform for LinuxPlatform {
                 }
             }
             Output::Announce(announcement) => self.announcer.announce(&announcement),
-            Output::WatchClaims(watch) => self.watch_claims(watch),
+            Output::WatchClaims(watch) => self.watch_claims(&watch),
             Output::PromoteSecondaries(interface) => sysctl::promote_secondaries(&interface),
             Output::RunHook(run) => {
                 let id = run.id;

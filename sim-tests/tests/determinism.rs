@@ -28,6 +28,6 @@ fn three_seeds_have_the_traces_that_they_had() {
     };
     assert_eq!(
         [hash(1), hash(2), hash(3)],
-        ["3e122c179664b930", "412d4e628b3b92ee", "c59c2a5e23353b1b"]
+        ["2542e60cd0ae4593", "60597555de040dba", "1abf7f367e18fe54"]
     );
 }

@@ -363,10 +363,11 @@ impl VirtualRouter {
     /// The first point after `now` on this router's grid.
     ///
     /// Grids are spread over the interval by VRID, so that many routers don't all advertise in the
-    /// same instant; the first interval of a MASTER is shorter for it, never longer.
+    /// same instant; but sixteen neighbours share one, and so a wake-up: that costs more than they do.
+    /// The first interval of a MASTER is shorter for it, never longer.
     fn next_on_grid(&self, now: Instant) -> Instant {
         let interval = self.config.interval.nanos();
-        let offset = interval / 256 * u64::from(self.config.key.vrid.get());
+        let offset = interval / 16 * u64::from(self.config.key.vrid.get() / 16);
         let phase = (now.as_nanos() % interval + interval - offset) % interval;
         now + Duration::from_nanos(interval - phase)
     }

@@ -136,11 +136,12 @@ fn watch(stage: &Stage<'_>, cluster: &mut Cluster, name: &str) -> Result<Figure,
     stage.screen.line(&format!("{name}: {} routers, starting", args.routers));
     let begin = clock::now();
     cluster.start(BETTER)?;
-    cluster.start(LESSER)?;
     let all = usize::from(args.routers);
     let elected = cluster.wait("every router must have its MASTER", START_WITHIN, |record| {
         (masters(record, begin).len() >= all).then_some(())
     })?;
+    // Once that is done: of two that start at the same time, keepalived keeps both.
+    cluster.start(LESSER)?;
     if elected.is_none() {
         let seen = masters(&stage.recorder.lock(), begin).len();
         stage.screen.line(&format!("  only {seen} of {all} routers have the better MASTER"));

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags};
-use openproxy_core::io::{AddressError, AddressOperation as Op, InterfaceIndex, Lifetime, Output};
+use openproxy_core::io::{
+    AddressError, AddressOperation as Op, AddressRequest, Completion, Generation, InterfaceIndex,
+    Lifetime, Output,
+};
 
-use crate::host::{Host, cable, vip};
+use crate::host::{Host, ROUTER, cable, vip};
 use crate::namespace::{isolated, set};
 
 /// Seconds of a lease and how late the kernel may be, at most.
@@ -102,6 +105,32 @@ fn what_the_kernel_refuses_is_told_by_type() {
                 assert_eq!(result, Err(AddressError::NoInterface), "{operation:?} {text}");
             }
         }
+    });
+}
+
+#[test]
+fn operations_that_are_asked_for_at_once_are_answered_each_and_in_order() {
+    isolated(async || {
+        let (mut left, _right) = cable().await;
+        let add = Op::Add(Lifetime::Forever);
+        let mut wanted = Vec::new();
+        let mut ask = |left: &mut Host, text: &str, operation, result: Result<(), AddressError>| {
+            let generation = Generation(1_000 + wanted.len() as u64);
+            let (index, vip) = (left.index, vip(text));
+            let request = AddressRequest { router: ROUTER, generation, index, vip, operation };
+            left.perform(Output::Address(request));
+            wanted.push(Completion::Address(ROUTER, generation, result));
+        };
+        for host in 1..=40 {
+            ask(&mut left, &format!("10.99.8.{host}/24"), add, Ok(()));
+        }
+        ask(&mut left, "10.99.8.7/24", add, Err(AddressError::Exists));
+        ask(&mut left, "10.99.9.1/24", Op::Remove, Err(AddressError::NotFound));
+        ask(&mut left, "2001:db8::8/64", add, Ok(()));
+        let snapshot = left.dump().await;
+        let ours = snapshot.addresses.iter().filter(|address| address.ours).count();
+        assert_eq!(ours, 41);
+        assert_eq!(left.seen.completions, wanted);
     });
 }
 

@@ -1,6 +1,9 @@
 //! Waiting, wishes, and the lock.
 
+use std::future::{Future as _, poll_fn};
 use std::net::Ipv4Addr;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use openproxy_core::io::Command;
@@ -34,6 +37,26 @@ fn a_wait_ends_at_its_deadline_and_not_before() {
         let past = host.now();
         for deadline in [past, past, Instant::ZERO] {
             host.wait(deadline).await;
+        }
+    });
+}
+
+#[test]
+fn a_deadline_that_is_put_off_or_brought_forward_is_kept() {
+    isolated(async || {
+        let mut host = Host::new("none", Ipv4Addr::UNSPECIFIED);
+        host.drain();
+        for millis in [100, 20] {
+            let (begun, deadline) = (60, host.now() + Duration::from_millis(millis));
+            {
+                let mut wait = pin!(host.wait(host.now() + Duration::from_millis(begun)));
+                let polled = poll_fn(|cx| Poll::Ready(wait.as_mut().poll(cx))).await;
+                assert!(polled.is_pending());
+            }
+            host.wait(deadline).await;
+            let now = host.now();
+            assert!(now >= deadline, "{:?} early", deadline.since(now));
+            assert!(now.since(deadline) < LATE_MAX, "{:?} late", now.since(deadline));
         }
     });
 }

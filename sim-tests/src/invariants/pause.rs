@@ -48,7 +48,7 @@ pub fn p3_grid(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     let interval = config.interval.nanos();
     let phase = (at.0 - node.booted_at.0) % interval;
     let is_late = node.resumed_at == Some(at) && node.sent_at != Some(at);
-    if is_late || phase == interval / 256 * u64::from(config.key.vrid.get()) {
+    if is_late || phase == interval / 16 * u64::from(config.key.vrid.get() / 16) {
         return Ok(());
     }
     broken(Id::P3, id, format!("an advert {phase} ns into its interval of {interval} ns"))

@@ -62,7 +62,7 @@ impl Rfc {
     fn become_master(&mut self, now: u64) {
         self.must.push((now, self.priority));
         // Departure 4: VRID 50 advertises at this part of every interval, so its first is shorter.
-        let part = self.adver_interval / 256 * 50;
+        let part = self.adver_interval / 16 * 3;
         let intervals = (now - part) / self.adver_interval + 1;
         self.state = State::Master { adver: intervals * self.adver_interval + part };
     }

@@ -1,0 +1,87 @@
+//! Many operations on addresses in one call of the kernel.
+
+use std::io;
+
+use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
+use nix::errno::Errno;
+use openproxy_core::io::{AddressError, AddressRequest};
+
+use crate::netlink;
+
+/// Room for an error, which repeats the request.
+const ANSWER_MAX: usize = 4 << 10;
+/// Messages are aligned to so many bytes.
+const ALIGNMENT: usize = 4;
+
+/// A netlink socket for operations on addresses.
+pub(crate) struct AddressRequests {
+    socket: Socket,
+    sequence: u32,
+    messages: Vec<u8>,
+    answer: Box<[u8; ANSWER_MAX]>,
+}
+
+impl AddressRequests {
+    pub(crate) fn open() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        Ok(Self { socket, sequence: 0, messages: Vec::new(), answer: Box::new([0; ANSWER_MAX]) })
+    }
+
+    /// Carries out operations in their order; how each ended, in the same order.
+    pub(crate) fn carry_out<'a>(
+        &mut self,
+        requests: impl Iterator<Item = &'a AddressRequest>,
+    ) -> Vec<Result<(), AddressError>> {
+        let first = self.sequence;
+        self.messages.clear();
+        for request in requests {
+            let mut message = netlink::operation(request);
+            message.header.sequence_number = self.sequence;
+            self.sequence = self.sequence.wrapping_add(1);
+            message.finalize();
+            let start = self.messages.len();
+            let len = message.buffer_len();
+            self.messages.resize(start + len.next_multiple_of(ALIGNMENT), 0);
+            message.serialize(self.messages.get_mut(start..start + len).unwrap_or_default());
+        }
+        let unanswered = match self.socket.send(&self.messages, 0) {
+            Ok(_) => AddressError::Other("the kernel's answer is lost".to_owned()),
+            Err(error) => netlink::address_error(error.raw_os_error().unwrap_or(0)),
+        };
+        let count = self.sequence.wrapping_sub(first) as usize;
+        let mut results = vec![Err(unanswered); count];
+        // The kernel has answered before it returned: what isn't there won't come.
+        while let Some(len) = self.read_answer() {
+            let answer = self.answer.get(..len).unwrap_or_default();
+            let Ok(answer) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(answer) else {
+                continue;
+            };
+            let position = answer.header.sequence_number.wrapping_sub(first) as usize;
+            if let (NetlinkPayload::Error(error), Some(result)) =
+                (answer.payload, results.get_mut(position))
+            {
+                *result = match error.raw_code() {
+                    0 => Ok(()),
+                    code => Err(netlink::address_error(code)),
+                };
+            }
+        }
+        results
+    }
+
+    fn read_answer(&mut self) -> Option<usize> {
+        loop {
+            let mut buffer = &mut self.answer[..];
+            match self.socket.recv(&mut buffer, nix::libc::MSG_DONTWAIT) {
+                Ok(len) => return Some(len),
+                // Some answers were lost, not those that are behind them.
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
