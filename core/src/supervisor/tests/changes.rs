@@ -285,7 +285,7 @@ fn a_master_does_what_the_row_says_and_all_else_as_if_nothing_had_changed() {
 /// When a router of VRID 50 advertises, after `from` and up to `to`.
 fn grid(interval: Duration, from: Instant, to: Instant) -> Vec<Instant> {
     let nanos = u64::try_from(interval.as_nanos()).expect("short");
-    let offset = nanos / 256 * 50;
+    let offset = nanos / 16 * 3;
     let first = (from.as_nanos() - offset) / nanos + 1;
     let points = (first..).map(|number| Instant::from_nanos(number * nanos + offset));
     points.take_while(|at| *at <= to).collect()
