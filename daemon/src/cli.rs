@@ -12,7 +12,7 @@ use crate::lab::LabArgs;
 ///
 /// Without a command it runs the virtual routers of FILE until SIGTERM or SIGINT, and then hands over
 /// or releases every VIP; a second signal releases them at once, a third ends it at once. SIGHUP reads
-/// FILE now. A file that is named like a command is reached by its path: ./check
+/// FILE now, SIGUSR2 is `openproxy upgrade`. A file that is named like a command is reached by its path: ./check
 #[derive(Debug, Parser)]
 #[command(
     name = "openproxy",
@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Believe anew whoever says that it is primary of a shard
     Forget(ForgetArgs),
+    /// Have the running daemon of a file execute the program that is there now, without an outage
+    Upgrade(FileArg),
     /// Take off VIPs that a dead daemon left on this node
     Release(ReleaseArgs),
     /// Run a cluster in network namespaces on this machine, with faults; needs no root
@@ -105,7 +107,8 @@ Environment:
 Exit status:
    0  stopped, every VIP released; for check: the file is good
    1  stopped by a third signal; for status: something needs a look
-   2  for status and forget: a shard has no primary, or no daemon answers
+   2  for status and forget: a shard has no primary, or no daemon answers; for upgrade: the daemon
+      goes on as it was
   70  a defect
   71  the system refused something essential
   75  another openproxy runs in this network namespace

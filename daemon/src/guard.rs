@@ -4,9 +4,13 @@ mod keeper;
 mod post;
 
 use keeper::Keeper;
-pub(crate) use post::{is_wanted, run};
+pub(crate) use post::run;
 
-use crate::linux::{GuardPipe, VipLock};
+pub(crate) use crate::linux::is_guard_wanted as is_wanted;
+
+use std::time::Duration;
+
+use crate::linux::{self, GuardPipe, VipLock};
 
 /// What a process has on the VIPs of its network namespace.
 #[derive(Debug)]
@@ -25,15 +29,7 @@ impl Hold {
         match lock {
             None => Self::None,
             Some(lock) if !is_guarded => Self::Lock(lock),
-            Some(lock) => match Keeper::start(lock) {
-                Ok(keeper) => Self::Guarded(Box::new(keeper)),
-                Err((reason, lock)) => {
-                    tracing::error!(
-                        "a guard can't be started: {reason}; a crash leaves the VIPs to their leases"
-                    );
-                    Self::Lock(lock)
-                }
-            },
+            Some(lock) => Self::Guarded(Box::new(Keeper::start(lock))),
         }
     }
 
@@ -55,6 +51,20 @@ impl Hold {
         match self {
             Self::None | Self::Lock(_) => std::future::pending().await,
             Self::Guarded(keeper) => keeper.keep().await,
+        }
+    }
+
+    /// Whether another program can take this one's place without letting anything go.
+    pub(crate) fn can_bequeath(&self) -> bool {
+        !matches!(self, Self::Lock(_))
+    }
+
+    /// Has the guard wait for the program that takes this one's place; whether it does.
+    pub(crate) fn announce_heir(&self, within: Duration) -> bool {
+        match self {
+            Self::None => true,
+            Self::Lock(_) => false,
+            Self::Guarded(keeper) => keeper.pipe().announce_heir(linux::now() + within),
         }
     }
 

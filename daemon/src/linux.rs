@@ -1,17 +1,19 @@
 //! Everything that is Linux: no other file names `openproxy-io-linux`.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::fs::File;
-use std::io::PipeWriter;
+use std::io::{self, PipeWriter};
 use std::path::Path;
 
+use nix::sys::signal::Signal;
 use openproxy::config::{Diagnostic, Loaded};
 use openproxy::driver;
 use openproxy_core::io::Command;
 use openproxy_core::supervisor::Supervisor;
 use openproxy_core::vrrp::{Check, Inheritance, RouterConfig};
 use openproxy_io_linux::guard::{self, Bequeathed, Succession};
-pub(crate) use openproxy_io_linux::guard::{Death, GuardPipe};
+pub(crate) use openproxy_io_linux::guard::{Death, GuardPipe, is_wanted as is_guard_wanted};
 use openproxy_io_linux::user::{self, Identity};
 use openproxy_io_linux::{self as io_linux, LinuxPlatform, ProcessRunner};
 pub(crate) use openproxy_io_linux::{ProcessHandle, VipLock, local_addresses, now, run_script};
@@ -21,6 +23,8 @@ use tokio::sync::mpsc;
 
 use crate::exit::Exit;
 use crate::logging;
+use crate::signals::Unheard;
+use crate::upgrade::PauseWish;
 
 /// Where the ownership of VIPs is written down for kernels that can't tag addresses.
 const LEDGER: &str = "/run/openproxy/vips";
@@ -85,7 +89,7 @@ pub(crate) fn lock() -> Result<VipLock, (Exit, String)> {
 pub(crate) fn lock_or_inherit() -> Result<(VipLock, Vec<Inheritance>), (Exit, String)> {
     match lock() {
         Ok(lock) => Ok((lock, Vec::new())),
-        Err((Exit::Busy, reason)) => match guard::claim() {
+        Err((Exit::Busy, reason)) => match guard::ask() {
             Some(Bequeathed { lock, estate }) => Ok((lock, estate)),
             // The guard has just ended, perhaps.
             None => lock().map(|lock| (lock, Vec::new())).map_err(|_| (Exit::Busy, reason)),
@@ -106,8 +110,11 @@ pub(crate) fn watch_over_daemon() -> Result<Death, String> {
 
 /// Hands over, as a guard, what the daemon has left; or leaves it to a daemon that asks for it.
 pub(crate) async fn run_guard(estate: &[Inheritance], lock: VipLock) -> Result<(), String> {
+    // What a hook runs is to hear signals: from here on, this process has other ways not to.
+    let _unheard = Unheard::begin().map_err(|error| chain(&error))?;
     let (_nobody, commands) = mpsc::channel(1);
-    let platform = LinuxPlatform::new(commands, start_processes(), LEDGER.into(), None);
+    let processes = start_processes();
+    let platform = LinuxPlatform::new(commands, processes.clone(), LEDGER.into(), None);
     let mut platform = platform.map_err(|error| chain(&error))?;
     let succession = Succession::open(lock).map_err(|error| chain(&error))?;
     let mut supervisor = Supervisor::guard(estate);
@@ -122,6 +129,10 @@ pub(crate) async fn run_guard(estate: &[Inheritance], lock: VipLock) -> Result<(
     platform.close().await;
     if succession.bequeath(asker, &supervisor.estate(now())) {
         tracing::info!("another daemon goes on");
+        let hooks = estate.iter().map(|left| left.bequest.config.hooks.timeout).max();
+        let ended = io_linux::wait_for_hooks(&processes);
+        // A demote hook that has begun is brought to its end here.
+        let _ = tokio::time::timeout(hooks.unwrap_or_default(), ended).await;
         Ok(())
     } else {
         Err("whoever asked for the VIPs is gone; they are left to their leases".to_owned())
@@ -142,6 +153,7 @@ pub(crate) fn run_vrrp(
     commands: mpsc::Receiver<Command>,
     processes: ProcessHandle,
     guard: Option<GuardPipe>,
+    mut pauses: mpsc::Receiver<PauseWish>,
 ) -> Result<(), String> {
     // No tokio timers: those of the platform are finer.
     let runtime = Builder::new_current_thread().enable_io().build();
@@ -153,9 +165,26 @@ pub(crate) fn run_vrrp(
         }
         let platform = LinuxPlatform::new(commands, processes, LEDGER.into(), guard);
         let mut platform = platform.map_err(|error| chain(&error))?;
-        driver::run(&mut supervisor, &mut platform, |event| logging::report(&event)).await;
-        Ok(())
+        loop {
+            tokio::select! {
+                biased;
+                Some(wish) = pauses.recv() => wish.grant().await,
+                () = driver::run(&mut supervisor, &mut platform, |event| logging::report(&event)) => {
+                    return Ok(());
+                }
+            }
+        }
     })
+}
+
+/// Executes a program in place of this one, with all that this one may do; why it couldn't.
+pub(crate) fn execute(program: &Path, args: &[OsString]) -> String {
+    chain(&io_linux::execute(program, args))
+}
+
+/// Sends SIGUSR2 to whoever listens on this socket.
+pub(crate) fn ask_to_upgrade(socket: &Path) -> io::Result<()> {
+    io_linux::signal_listener(socket, Signal::SIGUSR2)
 }
 
 /// Takes VIPs off; a line for each.

@@ -20,6 +20,7 @@ mod service;
 mod signals;
 mod status;
 mod topology_script;
+mod upgrade;
 
 use cli::{Cli, Command};
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Some(Command::Check(file)) => check::run(&file.path).into(),
         Some(Command::Status(args)) => status::client::run(&args).into(),
         Some(Command::Forget(args)) => status::client::forget(&args).into(),
+        Some(Command::Upgrade(file)) => upgrade::run(&file.path).into(),
         Some(Command::Release(args)) => release::run(&args).into(),
         Some(Command::Lab(args)) => lab::run(*args),
     }

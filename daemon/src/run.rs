@@ -20,8 +20,9 @@ use crate::guard::Hold;
 use crate::linux::{self, VipLock};
 use crate::logging::Log;
 use crate::privileges;
-use crate::service::{self, Outlets, Service, VrrpEnd};
+use crate::service::{self, Outlets, Service, Upgrades, VrrpEnd};
 use crate::signals::Signals;
+use crate::upgrade::{Launch, PauseWish};
 
 /// Commands that wait for the virtual routers; more means that their thread hangs.
 const COMMANDS_MAX: usize = 1_024;
@@ -39,6 +40,7 @@ struct Held {
 
 /// Runs a file until it is stopped.
 pub(crate) fn run(path: &Path) -> Exit {
+    let launch = Launch::of_this_process();
     let (bytes, loaded) = match prepare(path) {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
@@ -55,10 +57,10 @@ pub(crate) fn run(path: &Path) -> Exit {
         return Exit::NoPermission;
     }
     if loaded.routers.is_empty() {
-        return serve(path, bytes, loaded, None);
+        return serve(path, bytes, loaded, None, launch);
     }
     match linux::lock_or_inherit() {
-        Ok((lock, estate)) => serve(path, bytes, loaded, Some(Held { lock, estate })),
+        Ok((lock, estate)) => serve(path, bytes, loaded, Some(Held { lock, estate }), launch),
         Err((exit, reason)) => {
             complain(format_args!("openproxy: {reason}"));
             exit
@@ -117,7 +119,7 @@ fn try_room() -> io::Result<()> {
     Ok(())
 }
 
-fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>) -> Exit {
+fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch: Launch) -> Exit {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(READS_MAX)
@@ -148,7 +150,10 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>) -> Exi
         let estate = held.as_ref().map_or_else(Vec::new, |held| held.estate.clone());
         let hold = Hold::begin(held.map(|held| held.lock), loaded.guard);
         let routers = loaded.routers.clone();
-        let vrrp = match start_vrrp(routers, estate, commands, processes, hold.guard_pipe()) {
+        let (pauses, pause_wishes) = mpsc::channel(1);
+        let upgrades = Upgrades { launch, pauses, processes: processes.clone() };
+        let guard = hold.guard_pipe();
+        let vrrp = match start_vrrp(routers, estate, commands, processes, guard, pause_wishes) {
             Ok(vrrp) => vrrp,
             Err(error) => {
                 tracing::error!("the thread of the virtual routers can't start: {error}");
@@ -164,7 +169,8 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>) -> Exi
             }
         };
         let outlets = Outlets::open(topologies, &loaded);
-        let service = Service::new(path.to_owned(), bytes, loaded, to_vrrp, outlets, hold, log);
+        let service =
+            Service::new(path.to_owned(), (bytes, loaded), to_vrrp, outlets, hold, upgrades, log);
         service.run(signals, vrrp, discovery).await
     });
     runtime.shutdown_timeout(END_DELAY_MAX);
@@ -178,11 +184,12 @@ fn start_vrrp(
     commands: mpsc::Receiver<Command>,
     processes: linux::ProcessHandle,
     guard: Option<linux::GuardPipe>,
+    pauses: mpsc::Receiver<PauseWish>,
 ) -> io::Result<oneshot::Receiver<VrrpEnd>> {
     let (ended, end) = oneshot::channel();
     thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
         // Nobody listens any more when a third signal has ended the process.
-        let _ = ended.send(linux::run_vrrp(routers, &estate, commands, processes, guard));
+        let _ = ended.send(linux::run_vrrp(routers, &estate, commands, processes, guard, pauses));
     })?;
     Ok(end)
 }

@@ -2,24 +2,30 @@
 //! thread of the virtual routers. Whatever is slow happens here and never there.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use openproxy::config::{Diagnostic, Loaded, Severity};
 use openproxy::discovery::topologies::Topologies;
 use openproxy::reload::{Decision, FileWatcher, Read};
 use openproxy_core::io::Command;
 use openproxy_core::time::Instant;
-use openproxy_core::vrrp::CommandLine;
+use openproxy_core::vrrp::{CommandLine, RouterConfig};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::exit::Exit;
 use crate::file;
 use crate::guard::Hold;
-use crate::linux;
+use crate::linux::{self, ProcessHandle};
 use crate::logging::Log;
 use crate::signals::{Signals, Wish};
 use crate::status::StatusServer;
 use crate::topology_script;
+use crate::upgrade::{Launch, Pause, PauseWish};
+
+/// Within these, the guard waits for a program that takes the place of this one.
+const HEIR_WITHIN_MIN: Duration = Duration::from_millis(100);
+const HEIR_WITHIN_MAX: Duration = Duration::from_secs(1);
 
 /// How the thread of the virtual routers ended: well, or with this reason. That it ended without
 /// saying so means a panic.
@@ -50,6 +56,14 @@ impl Outlets {
     }
 }
 
+/// What it takes to execute another program in place of this one.
+#[derive(Debug)]
+pub(crate) struct Upgrades {
+    pub(crate) launch: Launch,
+    pub(crate) pauses: mpsc::Sender<PauseWish>,
+    pub(crate) processes: ProcessHandle,
+}
+
 /// Watches over signals, the file and the virtual routers.
 #[derive(Debug)]
 pub(crate) struct Service {
@@ -66,6 +80,11 @@ pub(crate) struct Service {
     guard: bool,
     log: Log,
     reading: Option<JoinHandle<Read>>,
+    upgrades: Upgrades,
+    /// The program that is to take the place of this one is being looked at.
+    checking: Option<JoinHandle<Result<String, String>>>,
+    /// How long the guard waits for it before it hands over.
+    heir_within: Duration,
     stopping: Stopping,
 }
 
@@ -83,15 +102,16 @@ impl Service {
     /// Begins with a file that has just been read; needs a runtime.
     pub(crate) fn new(
         path: PathBuf,
-        bytes: Vec<u8>,
-        loaded: Loaded,
+        (bytes, loaded): (Vec<u8>, Loaded),
         commands: mpsc::Sender<Command>,
         outlets: Outlets,
         hold: Hold,
+        upgrades: Upgrades,
         log: Log,
     ) -> Self {
         let shown = path.display().to_string();
         let (user, guard) = (loaded.user.clone(), loaded.guard);
+        let heir_within = heir_within(&loaded.routers);
         Self {
             path,
             user,
@@ -104,6 +124,9 @@ impl Service {
             hold,
             log,
             reading: None,
+            upgrades,
+            checking: None,
+            heir_within,
             stopping: Stopping::Not,
         }
     }
@@ -147,11 +170,17 @@ impl Service {
                     }
                     Wish::Stop => self.stop(),
                     Wish::Reload => self.reload(),
+                    Wish::Upgrade => self.begin_upgrade(),
                 },
                 () = self.hold.keep() => {}
+                checked = finished(&mut self.checking), if self.checking.is_some() => {
+                    self.checking = None;
+                    let checked = checked.unwrap_or_else(|error| Err(error.to_string()));
+                    self.upgrade(checked).await;
+                }
                 read = finished(&mut self.reading), if self.reading.is_some() => {
                     self.reading = None;
-                    self.handle_read(read);
+                    self.handle_read(read.unwrap_or_else(|error| Err(error.to_string())));
                 }
                 () = tokio::time::sleep_until(read_at),
                     if self.reading.is_none() && !self.is_stopping() => self.begin_read(),
@@ -175,6 +204,49 @@ impl Service {
                 Exit::Defect
             }
         }
+    }
+
+    fn begin_upgrade(&mut self) {
+        if self.is_stopping() || self.checking.is_some() {
+            return;
+        }
+        if !self.hold.can_bequeath() {
+            tracing::error!("no upgrade in place without general.guard; what runs goes on");
+            return;
+        }
+        let check = self.upgrades.launch.clone().check(self.path.clone());
+        self.checking = Some(tokio::spawn(check));
+    }
+
+    /// Executes the program that is there now in place of this one. If it can't, what runs goes on.
+    async fn upgrade(&mut self, checked: Result<String, String>) {
+        if self.is_stopping() {
+            return;
+        }
+        let refused = match checked {
+            Ok(version) => {
+                tracing::info!("{version} takes the place of this process");
+                self.execute().await
+            }
+            Err(reason) => reason,
+        };
+        tracing::error!("no upgrade: {refused}; what runs goes on");
+    }
+
+    async fn execute(&mut self) -> String {
+        let Some(_pause) = Pause::begin(&self.upgrades.pauses).await else {
+            return "the virtual routers have ended".to_owned();
+        };
+        if !self.upgrades.processes.quiesce().await {
+            return "a hook is running".to_owned();
+        }
+        if !self.hold.announce_heir(self.heir_within) {
+            return "the guard can't be told".to_owned();
+        }
+        let refused = self.upgrades.launch.execute();
+        // The guard is to hand over at once again, should this process die.
+        self.hold.announce_heir(Duration::ZERO);
+        refused
     }
 
     fn stop(&mut self) {
@@ -251,6 +323,7 @@ impl Service {
         if loaded.guard != self.guard {
             tracing::warn!("general.guard has changed: that is for the next start");
         }
+        self.heir_within = heir_within(&loaded.routers);
         // Before discovery, whose weights are for routers that are there.
         self.send(Command::Reload(std::mem::take(&mut loaded.routers)));
         self.outlets.apply(&loaded);
@@ -283,10 +356,17 @@ pub(crate) fn tell(found: &[Diagnostic]) {
     }
 }
 
-/// The end of a read that has begun.
-async fn finished(reading: &mut Option<JoinHandle<Read>>) -> Read {
-    match reading {
-        Some(handle) => handle.await.unwrap_or_else(|error| Err(error.to_string())),
+/// The end of something that has begun.
+async fn finished<T>(begun: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
+    match begun {
+        Some(handle) => handle.await,
         None => std::future::pending().await,
     }
+}
+
+/// How long the guard waits for a program that takes this one's place: not so long that others become
+/// MASTER meanwhile.
+fn heir_within(routers: &[RouterConfig]) -> Duration {
+    let shortest = routers.iter().map(|router| router.interval.duration()).min();
+    shortest.unwrap_or(HEIR_WITHIN_MAX).clamp(HEIR_WITHIN_MIN, HEIR_WITHIN_MAX)
 }

@@ -23,27 +23,44 @@ fn missing(effective: &CapsHashSet) -> Vec<&'static str> {
 ///
 /// Without it, a program that isn't run as root, and whose file has no capabilities, gets none.
 #[derive(Debug)]
-pub(crate) struct Lent(());
+pub(crate) struct Lent(Vec<Capability>);
 
 impl Lent {
-    /// Lends what virtual routers need.
+    /// Lends what virtual routers need, and what such programs wouldn't get anyway.
     ///
     /// # Errors
     /// If this process doesn't have it, in the system's words.
     pub(crate) fn needed() -> Result<Self, caps::errors::CapsError> {
-        for (_, capability) in NEEDED {
+        let ambient = caps::read(None, CapSet::Ambient)?;
+        let mut lent = Self(Vec::new());
+        for (_, capability) in NEEDED.into_iter().filter(|(_, it)| !ambient.contains(it)) {
+            lent.0.push(capability);
             caps::raise(None, CapSet::Inheritable, capability)?;
             caps::raise(None, CapSet::Ambient, capability)?;
         }
-        Ok(Self(()))
+        Ok(lent)
+    }
+
+    /// Whether anything is.
+    pub(crate) fn is_any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// In a program that was lent something: what it starts in turn gets nothing.
+    pub(crate) fn take_back() {
+        // What can't be taken back only goes to hooks, which then may do what this process may.
+        let _ = caps::clear(None, CapSet::Ambient);
+        let _ = caps::clear(None, CapSet::Inheritable);
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        // What can't be taken back only goes to hooks, which then may do what this process may.
-        let _ = caps::clear(None, CapSet::Ambient);
-        let _ = caps::clear(None, CapSet::Inheritable);
+        for capability in &self.0 {
+            // As above.
+            let _ = caps::drop(None, CapSet::Ambient, *capability);
+            let _ = caps::drop(None, CapSet::Inheritable, *capability);
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use openproxy_core::io::GuardNote;
 use openproxy_core::time::Instant;
 use tokio::process::{Child, Command};
 
-pub use bequeath::{Asker, Bequeathed, Succession, claim};
+pub use bequeath::{Asker, Bequeathed, Succession, ask};
 use notes::Line;
 pub use watch::Death;
 use watch::Watch;
@@ -29,10 +29,15 @@ use crate::capabilities::Lent;
 use crate::lock::VipLock;
 use crate::sys;
 
+/// The command line that a guard is started with.
+const ARGUMENT: &str = "guard";
+/// Follows it where the guard has its capabilities from nobody but the daemon: hooks get none then.
+const LENT: &str = "lent";
 /// What a thousand routers have to say at once fits into the pipe.
 const PIPE_LEN: i32 = 1 << 20;
 /// Few processes have a descriptor beyond this one; and the kernel's table is no larger than it must.
 const LAST_FD: i32 = 4_095;
+const FDS_TRIED: i32 = 8;
 
 /// The daemon's end of the pipe; clones are of the same one.
 #[derive(Clone, Debug)]
@@ -40,21 +45,21 @@ pub struct GuardPipe(Arc<Mutex<Writer>>);
 
 #[derive(Debug)]
 struct Writer {
-    pipe: PipeWriter,
+    pipe: Option<PipeWriter>,
     /// A line was cut off, or is missing: the next one begins anew.
     is_torn: bool,
 }
 
 impl GuardPipe {
-    /// The daemon's end.
+    /// The daemon's end; nobody is told anything without a pipe.
     #[must_use]
-    pub fn new(pipe: PipeWriter) -> Self {
+    pub fn new(pipe: Option<PipeWriter>) -> Self {
         Self(Arc::new(Mutex::new(Writer { pipe, is_torn: false })))
     }
 
     /// Another guard takes the place of one that has died: it knows nothing yet.
     pub fn replace(&self, pipe: PipeWriter) {
-        *self.writer() = Writer { pipe, is_torn: true };
+        *self.writer() = Writer { pipe: Some(pipe), is_torn: true };
     }
 
     /// Tells the guard something; whether it will know.
@@ -80,7 +85,7 @@ impl GuardPipe {
         let was_torn = writer.is_torn;
         let bytes = line.encode(was_torn);
         // The kernel takes a short line whole or not at all.
-        let written = writer.pipe.write(&bytes).unwrap_or(0);
+        let written = writer.pipe.as_mut().and_then(|pipe| pipe.write(&bytes).ok()).unwrap_or(0);
         writer.is_torn = written < bytes.len();
         // After a gap, whoever tells has to begin anew.
         !writer.is_torn && (!was_torn || matches!(line, Line::Note(GuardNote::Anew)))
@@ -100,18 +105,21 @@ pub fn start(lock: &VipLock) -> io::Result<(Child, PipeWriter)> {
     let mut command = Command::new("/proc/self/exe");
     command
         .arg0("openproxy")
-        .arg("guard")
+        .arg(ARGUMENT)
         // What a terminal sends to the daemon isn't meant for its guard.
         .process_group(0)
         .stdin(reader)
         .stdout(lock.share()?);
-    let _lent = Lent::needed().map_err(|error| io::Error::other(error.to_string()))?;
+    let lent = Lent::needed().map_err(|error| io::Error::other(error.to_string()))?;
+    if lent.is_any() {
+        command.arg(LENT);
+    }
     Ok((command.spawn()?, writer))
 }
 
 fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     let (reader, writer) = io::pipe()?;
-    let writer = close_first(writer)?;
+    let writer = close_first(writer);
     fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     // Where the limit is lower, a guard of many routers hears of them in more than one go.
     let _ = fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE_LEN));
@@ -120,10 +128,14 @@ fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 
 /// A process that dies closes its files one after the other, the last number first, and a packet
 /// socket takes tens of milliseconds: the guard is to learn of it before that.
-fn close_first(writer: PipeWriter) -> io::Result<PipeWriter> {
-    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+///
+/// Where there is no such number, milliseconds are lost, and nothing else.
+fn close_first(writer: PipeWriter) -> PipeWriter {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(limit, _)| limit);
     let last = i32::try_from(limit).map_or(LAST_FD, |limit| LAST_FD.min(limit - 1));
-    sys::move_up(writer.into(), last).map(PipeWriter::from)
+    // The pipe to a guard that has died may still be there.
+    let moved = (0..FDS_TRIED).find_map(|below| sys::move_up(&writer, last - below).ok());
+    moved.map_or(writer, PipeWriter::from)
 }
 
 /// Waits, as the guard that the daemon has started, for its end; whoever asks this process to end is
@@ -132,11 +144,30 @@ fn close_first(writer: PipeWriter) -> io::Result<PipeWriter> {
 /// # Errors
 /// If what the daemon has put in the place of standard input and output isn't there.
 pub fn watch() -> io::Result<Death> {
+    let pipe = io::stdin().as_fd().try_clone_to_owned()?;
+    let lock = VipLock::from(io::stdout().as_fd().try_clone_to_owned()?);
+    if !lock.is_it() {
+        return Err(io::Error::other("standard output isn't the lock"));
+    }
+    let is_lent = is_lent();
+    if is_lent {
+        Lent::take_back();
+    }
     // Where all processes of a service are told to end, this is the last one.
     SigSet::all().thread_block()?;
     // A name for people; any will do.
     let _ = prctl::set_name(c"openproxy-guard");
-    let pipe = io::stdin().as_fd().try_clone_to_owned()?;
-    let lock = io::stdout().as_fd().try_clone_to_owned()?;
-    Watch::begin(pipe, VipLock::from(lock))?.wait()
+    Watch::begin(pipe, lock)?.wait()
+}
+
+/// Whether the command line is a guard's.
+#[must_use]
+pub fn is_wanted() -> bool {
+    let mut args = std::env::args_os().skip(1);
+    let is_guard = args.next().is_some_and(|arg| arg == ARGUMENT);
+    is_guard && args.next().is_none_or(|arg| arg == LENT)
+}
+
+fn is_lent() -> bool {
+    std::env::args_os().nth(2).is_some_and(|arg| arg == LENT)
 }

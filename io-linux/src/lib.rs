@@ -11,6 +11,7 @@
 //! | `trust` | whether a program may be run |
 //! | [`untrusted`] | what is decoded here, for the fuzz targets |
 //! | `capabilities`, [`user`] | what this process may do, and who it is |
+//! | `execute` | another program in place of this one |
 //! | [`guard`] | the process that hands over what a dead daemon served |
 //! | `clock`, `sysctl`, `lock`, [`release`] | what their names say |
 //! | `sys` | the only unsafe code |
@@ -35,6 +36,7 @@ mod announce;
 mod capabilities;
 mod claims;
 mod clock;
+mod execute;
 mod frames;
 pub mod guard;
 mod link_events;
@@ -54,8 +56,9 @@ pub mod user;
 
 pub use capabilities::missing_capabilities;
 pub use clock::now;
+pub use execute::{execute, signal_listener};
 pub use local::local_addresses;
 pub use lock::{LockError, VipLock};
 pub use platform::{LinuxPlatform, StartError};
-pub use process::{ProcessHandle, ProcessRunner, run_script};
+pub use process::{ProcessHandle, ProcessRunner, run_script, wait_for_hooks};
 pub use trust::{Untrusted, check_trust};

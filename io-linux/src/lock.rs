@@ -43,6 +43,12 @@ impl VipLock {
         UnixStream::connect_addr(&SocketAddr::from_abstract_name(NAME)?)
     }
 
+    /// Whether it is the lock, and no other file.
+    pub(crate) fn is_it(&self) -> bool {
+        let name = |address: SocketAddr| address.as_abstract_name() == Some(NAME.as_bytes());
+        self.0.local_addr().is_ok_and(name)
+    }
+
     /// The same lock, for another process.
     pub(crate) fn share(&self) -> io::Result<OwnedFd> {
         self.0.as_fd().try_clone_to_owned()

@@ -5,6 +5,7 @@ mod script;
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
+use std::time::Duration;
 
 use group::{Group, Output};
 use openproxy_core::io::{CheckId, Completion, HookId, HookRun};
@@ -16,6 +17,8 @@ use tokio::task::JoinSet;
 
 /// How many wishes may wait.
 const QUEUE_MAX: usize = 4_096;
+/// How often it is asked whether hooks still run.
+const HOOKS_ASKED_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 enum Job {
@@ -23,6 +26,8 @@ enum Job {
     KillHook(HookId),
     RunCheck(CheckId, Check),
     CancelCheck(CheckId),
+    /// End all checks, if no hook runs.
+    Quiesce(oneshot::Sender<bool>),
     /// Where completions go from now on.
     Report(mpsc::Sender<Completion>),
 }
@@ -55,8 +60,23 @@ impl ProcessHandle {
         self.submit(Job::CancelCheck(id));
     }
 
+    /// Ends all checks, so that nothing is left of them; whether nothing runs then. A hook is waited for
+    /// by somebody.
+    pub async fn quiesce(&self) -> bool {
+        let (done, is_done) = oneshot::channel();
+        self.submit(Job::Quiesce(done)) && is_done.await.unwrap_or(false)
+    }
+
     fn submit(&self, job: Job) -> bool {
         self.jobs.try_send(job).is_ok()
+    }
+}
+
+/// Waits until no hook runs any more.
+pub async fn wait_for_hooks(processes: &ProcessHandle) {
+    // Nobody is told of their ends: the platform is gone.
+    while !processes.quiesce().await {
+        tokio::time::sleep(HOOKS_ASKED_EVERY).await;
     }
 }
 
@@ -91,6 +111,10 @@ impl ProcessRunner {
             tokio::select! {
                 biased;
                 job = self.jobs.recv() => match job {
+                    Some(Job::Quiesce(done)) => {
+                        let is_quiet = self.quiesce().await;
+                        let _ = done.send(is_quiet);
+                    }
                     Some(job) => self.take(job),
                     None => return,
                 },
@@ -103,8 +127,22 @@ impl ProcessRunner {
         }
     }
 
+    async fn quiesce(&mut self) -> bool {
+        if !self.hooks.is_empty() {
+            return false;
+        }
+        self.checks.clear();
+        while let Some(ended) = self.running.join_next().await {
+            if let Ok(completion) = ended {
+                self.finish(completion).await;
+            }
+        }
+        true
+    }
+
     fn take(&mut self, job: Job) {
         match job {
+            Job::Quiesce(_) => {}
             Job::Report(completions) => self.completions = Some(completions),
             Job::RunHook(run) => {
                 let (kill, killed) = oneshot::channel();

@@ -4,7 +4,7 @@
 #![allow(unsafe_code, reason = "each block says why it is sound")]
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd as _, OwnedFd, RawFd};
 use std::task::{Context, Poll, Waker};
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -72,8 +72,8 @@ pub(crate) fn read_now<T: OwnsDescriptor, R>(
 }
 
 /// The same file under another number, at least `min`.
-pub(crate) fn move_up(fd: OwnedFd, min: RawFd) -> io::Result<OwnedFd> {
-    let moved = fcntl(&fd, FcntlArg::F_DUPFD_CLOEXEC(min))?;
+pub(crate) fn move_up(fd: &impl AsFd, min: RawFd) -> io::Result<OwnedFd> {
+    let moved = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(min))?;
     // SAFETY: the kernel has just made it, and nothing else knows of it.
     Ok(unsafe { OwnedFd::from_raw_fd(moved) })
 }

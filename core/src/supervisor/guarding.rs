@@ -2,7 +2,7 @@
 //! one die without a word.
 //!
 //! [`Supervisor::guarded`] tells it; [`Supervisor::guard`] is what it becomes then; and
-//! [`Supervisor::inherit`] is how a process goes on where another of this node has ended.
+//! [`Supervisor::inheriting`] is how a process goes on where another of this node has ended.
 
 use super::Supervisor;
 use crate::io::{GuardNote, Output};
@@ -83,11 +83,10 @@ impl Supervisor {
     /// What a process that goes on from `now` may inherit of this guard: what nobody follows.
     #[must_use]
     pub fn estate(&self, now: Instant) -> Vec<Inheritance> {
-        let unfollowed = self.routers.iter().filter(|router| router.is_unfollowed());
-        let bequeathed = unfollowed.map(|router| {
-            let interval = router.config().interval.duration();
-            let until = now + interval.max(BEQUEATHED_FOR_MIN);
-            Inheritance { bequest: router.bequest(), until }
+        let bequeathed = self.routers.iter().filter_map(|router| {
+            let term = router.config().interval.duration().max(BEQUEATHED_FOR_MIN);
+            let until = router.heirs_until(now, term)?;
+            Some(Inheritance { bequest: router.bequest(), until })
         });
         bequeathed.collect()
     }
@@ -192,6 +191,7 @@ impl Supervisor {
                     self.tell_standing(position, self.out.len());
                 }
             }
+            self.note_interval();
             return self.tell_alive(now);
         }
         let Some(interval) = *interval_min else { return };

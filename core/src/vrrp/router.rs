@@ -51,7 +51,7 @@ use crate::io::{
     Destinations, Generation, InterfaceIndex, MacAddress, Output, RouterId, SendAdvert, SocketId,
 };
 use crate::time::{Duration, Instant};
-use inheritance::Claim;
+use inheritance::Legacy;
 use refusal::Refusal;
 
 /// What a router needs to send adverts.
@@ -119,7 +119,7 @@ pub struct VirtualRouter {
     group_blocked: bool,
     stopping: bool,
     /// What the process before this one has left, until it is entered upon.
-    claim: Option<Claim>,
+    legacy: Option<Legacy>,
     /// It has left MASTER, or follows another, and takes its group along.
     yielded: bool,
     generation: Generation,
@@ -146,7 +146,7 @@ impl VirtualRouter {
             peers: Peers::default(),
             group_blocked: false,
             stopping: false,
-            claim: None,
+            legacy: None,
             yielded: false,
             generation: Generation::default(),
             send_failure_told_at: None,
@@ -248,7 +248,7 @@ impl VirtualRouter {
             .min(self.vips.retry_at())
             .min(self.announcing.due_at())
             .min(self.refusal.due_at())
-            .min(self.claim_until())
+            .min(self.legacy_until())
     }
 
     /// Whether it holds nothing and nothing of it is under way.
@@ -326,7 +326,7 @@ impl VirtualRouter {
 
     fn leave_service(&mut self, ctx: &mut Context<'_>) {
         self.stopping = true;
-        self.forgo_claim(ctx);
+        self.forgo_legacy(ctx);
         self.tracking.stop(ctx.out);
         self.settle(ctx);
     }
@@ -346,7 +346,7 @@ impl VirtualRouter {
         if self.hooks.due_at() <= ctx.now {
             self.with_hooks(ctx, |hooks, host| hooks.handle_timeout(host));
         }
-        self.let_void_claim_go(ctx);
+        self.let_void_legacy_go(ctx);
         if self.refusal.take_expired(ctx.now) {
             self.settle(ctx);
         }

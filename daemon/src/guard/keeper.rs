@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use tokio::process::Child;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::linux::{self, GuardPipe, VipLock};
 
-/// A guard that dies is replaced so soon.
+/// A guard that has died, or couldn't be started, is started again so soon.
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 /// How long one that is dismissed may take to go.
 const DISMISSED_WITHIN: Duration = Duration::from_secs(1);
@@ -16,16 +17,18 @@ const DISMISSED_WITHIN: Duration = Duration::from_secs(1);
 pub(crate) struct Keeper {
     lock: VipLock,
     pipe: GuardPipe,
-    child: Child,
+    child: Option<Child>,
+    /// When another is started in the place of one that isn't there.
+    start_at: Instant,
 }
 
 impl Keeper {
     /// Starts a guard; needs a runtime.
-    pub(crate) fn start(lock: VipLock) -> Result<Self, (String, VipLock)> {
-        match linux::start_guard(&lock) {
-            Ok((child, pipe)) => Ok(Self { lock, pipe: GuardPipe::new(pipe), child }),
-            Err(reason) => Err((reason, lock)),
-        }
+    pub(crate) fn start(lock: VipLock) -> Self {
+        let mut keeper =
+            Self { lock, pipe: GuardPipe::new(None), child: None, start_at: Instant::now() };
+        keeper.start_guard();
+        keeper
     }
 
     /// The way to the guard.
@@ -36,32 +39,46 @@ impl Keeper {
     /// Sees to it that there is a guard, without an end; safe to drop.
     pub(crate) async fn keep(&mut self) {
         loop {
-            // It can only be waited for again, if that fails.
-            let status = self.child.wait().await;
-            let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-            tracing::error!(
-                "the guard has died ({how}); until there is another, a crash leaves the VIPs to their leases"
-            );
-            loop {
-                tokio::time::sleep(RESTART_AFTER).await;
-                match linux::start_guard(&self.lock) {
-                    Ok((child, pipe)) => {
-                        self.child = child;
-                        self.pipe.replace(pipe);
-                        break;
-                    }
-                    Err(reason) => tracing::error!("a guard can't be started: {reason}"),
-                }
+            if let Some(child) = &mut self.child {
+                let ended = child.wait().await;
+                let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
+                tracing::error!(
+                    "the guard has died ({how}): until there is another, a crash leaves the VIPs to their leases"
+                );
+                self.child = None;
+                self.start_at = Instant::now() + RESTART_AFTER;
+            }
+            sleep_until(self.start_at).await;
+            self.start_guard();
+        }
+    }
+
+    fn start_guard(&mut self) {
+        match linux::start_guard(&self.lock) {
+            Ok((child, pipe)) => {
+                self.child = Some(child);
+                self.pipe.replace(pipe);
+            }
+            Err(reason) => {
+                tracing::error!(
+                    "a guard can't be started: {reason}: a crash leaves the VIPs to their leases"
+                );
+                self.start_at = Instant::now() + RESTART_AFTER;
             }
         }
     }
 
     /// Ends in good order, guard first: the lock is free then.
-    pub(crate) async fn dismiss(mut self) {
+    pub(crate) async fn dismiss(self) {
         self.pipe.say_goodbye();
         drop(self.pipe);
-        if tokio::time::timeout(DISMISSED_WITHIN, self.child.wait()).await.is_err() {
-            tracing::warn!("the guard doesn't end");
+        let Some(mut child) = self.child else { return };
+        if timeout(DISMISSED_WITHIN, child.wait()).await.is_ok() {
+            return;
         }
+        tracing::warn!("the guard doesn't end: killing it");
+        // The VIPs are off: there is nothing that it could leave.
+        let _ = child.start_kill();
+        let _ = timeout(DISMISSED_WITHIN, child.wait()).await;
     }
 }

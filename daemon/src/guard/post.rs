@@ -1,6 +1,5 @@
-//! The guard's side: `openproxy guard`, which only the daemon starts.
-
-use std::ffi::OsStr;
+//! The guard's side: `openproxy guard`, which only the daemon starts. It is no command of the command
+//! line's parser: that is many times what a guard needs otherwise.
 
 use openproxy_core::vrrp::Inheritance;
 use tokio::runtime::Builder;
@@ -9,16 +8,6 @@ use crate::exit::Exit;
 use crate::linux::{self, Death, VipLock};
 use crate::logging::Log;
 use crate::run::complain;
-
-/// The command line that the daemon starts it with. It is no command of the command line's parser:
-/// that is many times what the guard needs otherwise.
-const ARGUMENT: &str = "guard";
-
-/// Whether this process is to be a guard.
-pub(crate) fn is_wanted() -> bool {
-    let mut args = std::env::args_os().skip(1);
-    args.next().as_deref() == Some(OsStr::new(ARGUMENT)) && args.next().is_none()
-}
 
 /// Watches over the daemon, and hands over what it has left.
 pub(crate) fn run() -> Exit {

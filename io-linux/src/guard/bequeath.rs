@@ -1,17 +1,22 @@
 //! Giving the lock and what was left to the process that goes on, over the lock's own socket.
 
+use std::borrow::Cow;
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
+use std::thread;
 use std::time::Duration;
 
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, getsockopt, recvmsg, sendmsg, sockopt,
 };
-use nix::unistd::geteuid;
+use nix::sys::wait::waitpid;
+use nix::unistd::{Pid, geteuid};
 use openproxy_core::vrrp::Inheritance;
+use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
 
+use crate::capabilities::Lent;
 use crate::lock::VipLock;
 use crate::sys;
 
@@ -32,17 +37,40 @@ pub struct Bequeathed {
     pub estate: Vec<Inheritance>,
 }
 
+/// What a guard says with the lock.
+#[derive(Debug, Serialize, Deserialize)]
+struct Will<'a> {
+    /// Its number. Where the daemon goes on under its own number, it is its child, too.
+    guard: i32,
+    /// What the daemon had lent it, whoever executes this program has lent, too.
+    is_lent: bool,
+    estate: Cow<'a, [Inheritance]>,
+}
+
 /// Asks whoever holds the lock for it. Nothing if it is a daemon that lives, or no guard, or somebody
 /// else's.
 #[must_use]
-pub fn claim() -> Option<Bequeathed> {
+pub fn ask() -> Option<Bequeathed> {
     let mut stream = VipLock::connect().ok().filter(is_trusted)?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT)).ok()?;
     let lock = receive_lock(&stream).ok()??;
     let mut text = Vec::new();
     stream.read_to_end(&mut text).ok()?;
-    let estate = serde_json::from_slice(&text).ok()?;
-    Some(Bequeathed { lock, estate })
+    let will: Will<'_> = serde_json::from_slice(&text).ok()?;
+    if will.is_lent {
+        Lent::take_back();
+    }
+    reap(Pid::from_raw(will.guard));
+    Some(Bequeathed { lock, estate: will.estate.into_owned() })
+}
+
+/// The guard of a program that has executed this one ends, and nobody else waits for it.
+fn reap(guard: Pid) {
+    // Of a process that was another, it isn't a child.
+    // Without a thread, it stays as a zombie.
+    let _ = thread::Builder::new().name("reaper".to_owned()).spawn(move || {
+        let _ = waitpid(guard, None);
+    });
 }
 
 /// Reads the first byte of an answer, and the lock that comes with it.
@@ -122,7 +150,10 @@ impl Asker {
         let granted = [IoSlice::new(&[GRANTED])];
         let flags = MsgFlags::MSG_NOSIGNAL;
         let sent = sendmsg::<()>(self.0.as_raw_fd(), &granted, &rights, flags, None);
-        sent.is_ok() && serde_json::to_writer(&mut self.0, estate).is_ok()
+        let guard = i32::try_from(std::process::id()).unwrap_or_default();
+        let will = Will { guard, is_lent: super::is_lent(), estate: estate.into() };
+        let text = serde_json::to_vec(&will).unwrap_or_default();
+        sent.is_ok() && self.0.write_all(&text).is_ok()
     }
 }
 

@@ -63,9 +63,7 @@ impl Watch {
             } else {
                 (PollFlags::POLLIN, PollTimeout::NONE)
             };
-            if self.poll(events, timeout)? {
-                self.decline();
-            }
+            let is_asked = self.poll(events, timeout)?;
             let mut taken = 0;
             while self.has_news()? {
                 let len = self.pipe.read(&mut buffer)?;
@@ -74,6 +72,10 @@ impl Watch {
                 }
                 self.notes.take(buffer.get(..len).unwrap_or_default());
                 taken += len;
+            }
+            // Who asks because the daemon is dead has been answered by its end.
+            if is_asked {
+                self.decline();
             }
             is_busy = 0 < taken && taken < READ_LEN;
         }

@@ -388,3 +388,23 @@ fn a_guard_whose_kernel_tells_nothing_ends_all_the_same() {
     node.run(ms(30_000));
     assert!(node.supervisor.is_finished());
 }
+
+#[test]
+fn what_is_void_is_left_to_no_heir() {
+    let supervisor = Supervisor::guard(&[left(config(100), NOW)]);
+    assert_eq!(supervisor.estate(NOW), []);
+    let supervisor = Supervisor::guard(&[in_a_second(config(100))]);
+    assert_eq!(supervisor.estate(NOW)[0].until, NOW + ms(1_000), "nothing has been made longer");
+}
+
+#[test]
+fn a_guard_of_an_owner_never_advertises() {
+    // Its claim turns void in the moment in which its socket opens.
+    let mut node =
+        Node::of(Supervisor::guard(&[in_a_second(config(255))]), vec![link(false)], with_vip());
+    node.turns();
+    node.freeze(ms(1_000));
+    node.change_link(true);
+    node.run(ms(100));
+    assert_eq!(node.words_since(0), ["remove"]);
+}

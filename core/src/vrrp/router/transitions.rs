@@ -68,7 +68,8 @@ impl VirtualRouter {
     fn start(&mut self, ctx: &mut Context<'_>) {
         self.master_interval.reset(self.config.interval);
         self.master = None;
-        if self.enter_upon_inheritance(ctx) {
+        // A guard is there to hand over, and for nothing else.
+        if self.enter_upon_inheritance(ctx) || !self.vips.adds() {
             return;
         }
         if self.priority.is_owner() && self.config.group.is_none() {

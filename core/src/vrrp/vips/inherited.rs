@@ -11,6 +11,11 @@ impl Vips {
         self.adds = mutated!(GuardAdds);
     }
 
+    /// Whether it adds any.
+    pub(in crate::vrrp) fn adds(&self) -> bool {
+        self.adds
+    }
+
     /// Whether any of them is on the interface, and ours.
     pub(in crate::vrrp) fn has_any(&self, interfaces: &Interfaces) -> bool {
         self.entries.iter().any(|entry| self.is_ours(interfaces, entry.vip))
