@@ -100,6 +100,17 @@ fn a_wrong_or_missing_file_does_not_run_and_ends_with_78() {
 }
 
 #[test]
+fn nobody_but_the_daemon_starts_a_guard() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = openproxy(directory.path(), &["guard"]);
+    assert_eq!(output.status.code(), Some(71));
+    assert_eq!(
+        text(&output.stderr),
+        "openproxy: no guard can be begun by hand: standard output isn't the lock\n"
+    );
+}
+
+#[test]
 fn help_and_version_are_there() {
     let directory = tempfile::tempdir().expect("a directory");
     let output = openproxy(directory.path(), &["--version"]);

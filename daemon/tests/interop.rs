@@ -6,6 +6,8 @@ use std::time::Duration;
 
 #[path = "interop/flood.rs"]
 mod flood;
+#[path = "interop/guard.rs"]
+mod guard;
 #[path = "interop/judge.rs"]
 mod judge;
 #[path = "interop/neighbours.rs"]

@@ -165,6 +165,8 @@ pub(crate) enum Kind {
     Kill,
     /// It is killed, and started again at once.
     Restart,
+    /// It executes its program anew.
+    Upgrade,
     /// It is killed together with its guard.
     Crash,
     /// The better node's daemon starts again.
@@ -192,6 +194,7 @@ impl Kind {
             Self::Election => "election",
             Self::Kill => "kill -9 of the MASTER",
             Self::Restart => "kill -9 and restart",
+            Self::Upgrade => "upgrade in place",
             Self::Crash => "kill -9 of the guard, too",
             Self::Return => "return of the better node",
             Self::Stop => "planned stop",
@@ -210,6 +213,7 @@ impl Kind {
             Self::Election => "election",
             Self::Kill => "kill",
             Self::Restart => "restart",
+            Self::Upgrade => "upgrade",
             Self::Crash => "crash",
             Self::Return => "return",
             Self::Stop => "stop",
@@ -316,7 +320,7 @@ pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check>
     match kind {
         Kind::Election => vec![],
         Kind::Kill => vec![overlap(either(5.0, 20.0)), guarded_advert(), gap()],
-        Kind::Restart => vec![overlap(either(5.0, 20.0)), gap()],
+        Kind::Restart | Kind::Upgrade => vec![overlap(either(5.0, 20.0)), gap()],
         Kind::Crash | Kind::Freeze => vec![overlap(lease), first_advert(), gap_over_theory(20.0)],
         // Until whoever goes has heard the announcement.
         Kind::Stop => vec![overlap(20.0), first_advert(), gap()],

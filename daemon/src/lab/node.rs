@@ -242,16 +242,17 @@ impl Node {
         matches!(self.spec.program, Program::OpenProxy(_)) && !self.spec.sabotaged
     }
 
-    /// Kills the guard of the daemon, if it has one: its only child.
+    /// The guard of its daemon, if that has one: its only child.
+    pub(crate) fn guard(&self) -> Option<Pid> {
+        let pid = self.pid().filter(|_| self.has_guard())?;
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        children.split_ascii_whitespace().find_map(|id| id.parse().ok()).map(Pid::from_raw)
+    }
+
+    /// Kills it.
     pub(crate) fn kill_guard(&self) -> Result<(), LabError> {
-        let Some(pid) = self.pid().filter(|_| self.has_guard()) else { return Ok(()) };
-        let what = format!("find the guard of node {}", self.index + 1);
-        let children = format!("/proc/{pid}/task/{pid}/children");
-        let children = fs::read_to_string(children).context(&what)?;
-        for child in children.split_ascii_whitespace().filter_map(|id| id.parse().ok()) {
-            kill(Pid::from_raw(child), Signal::SIGKILL).context(&what)?;
-        }
-        Ok(())
+        let Some(guard) = self.guard() else { return Ok(()) };
+        kill(guard, Signal::SIGKILL).context(format!("kill the guard of node {}", self.index + 1))
     }
 
     /// Waits for a daemon that was told to end; kills it when it doesn't.

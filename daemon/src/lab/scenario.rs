@@ -26,6 +26,8 @@ pub(crate) enum Scenario {
     Kill,
     /// kill -9 of the MASTER's daemon, which is started again at once.
     Restart,
+    /// The MASTER's daemon executes its program anew (SIGUSR2).
+    Upgrade,
     /// kill -9 of the MASTER's daemon and its guard together, and their return.
     Crash,
     /// A planned stop (SIGTERM) of the MASTER, and its return.
@@ -44,9 +46,10 @@ pub(crate) enum Scenario {
 
 impl Scenario {
     /// All of them but the first, in the order in which they run.
-    pub(crate) const AFTER_ELECTION: [Self; 7] = [
+    pub(crate) const AFTER_ELECTION: [Self; 8] = [
         Self::Kill,
         Self::Restart,
+        Self::Upgrade,
         Self::Crash,
         Self::Stop,
         Self::Pull,
@@ -73,6 +76,7 @@ pub(crate) fn run(
         Scenario::Election => election(cluster),
         Scenario::Kill => kill(cluster, phase),
         Scenario::Restart => restart(cluster, phase),
+        Scenario::Upgrade => upgrade(cluster, phase),
         Scenario::Crash => crash(cluster, phase),
         Scenario::Stop | Scenario::Return => stop(cluster, phase),
         Scenario::Pull => pull(cluster, phase),
@@ -127,6 +131,21 @@ fn restart(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
         fail(&mut restarted, "another node took over".to_owned());
     }
     Ok(vec![(Kind::Restart, restarted)])
+}
+
+fn upgrade(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
+    let Some(before) = cluster.nodes[MASTER].guard() else { return Ok(vec![]) };
+    cluster.wait_phase(MASTER, phase)?;
+    let fault = cluster.signal(MASTER, Signal::SIGUSR2)?;
+    let failure = cluster.settle(MASTER, fault)?;
+    let mut upgraded = Measure { failure, ..cluster.measure(fault) };
+    if cluster.nodes[MASTER].guard().is_none_or(|guard| guard == before) {
+        fail(&mut upgraded, "the daemon went on as it was".to_owned());
+    }
+    if cluster.recorder.lock().first_advert(SUCCESSOR, fault).is_some() {
+        fail(&mut upgraded, "another node took over".to_owned());
+    }
+    Ok(vec![(Kind::Upgrade, upgraded)])
 }
 
 fn crash(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {

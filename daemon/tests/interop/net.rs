@@ -78,6 +78,12 @@ impl Namespace {
         self.run(|| command.spawn()).unwrap_or_else(|error| panic!("start {command:?}: {error}"))
     }
 
+    /// Whether a program ends well in it.
+    pub(crate) fn ran(&self, program: &str, arguments: &[&str]) -> bool {
+        let status = self.run(|| Command::new(program).args(arguments).status());
+        status.is_ok_and(|status| status.success())
+    }
+
     pub(crate) fn ip(&self, arguments: &str) -> Vec<u8> {
         let output = self.run(|| Command::new("ip").args(arguments.split(' ')).output());
         let output = output.expect("ip is installed");

@@ -225,13 +225,13 @@ impl Node {
         self.directory.path().join(name)
     }
 
-    /// The guard of an openproxy is its only child while no hook runs.
-    fn kill_guard(&self) {
+    /// The guard of an openproxy: its only child while no hook runs.
+    pub(crate) fn guard(&self) -> Option<Pid> {
         let pid = self.pid();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-        for child in children.unwrap_or_default().split_ascii_whitespace() {
-            signal(Pid::from_raw(child.parse().expect("a process id")), Signal::SIGKILL);
-        }
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        let guards =
+            children.split_ascii_whitespace().map(|child| child.parse().expect("a number"));
+        guards.map(Pid::from_raw).next()
     }
 
     /// keepalived is two processes. The parent would start a dead child again, and the child of a
@@ -242,7 +242,9 @@ impl Node {
         if let Ok(child) = child.trim().parse() {
             signal(Pid::from_raw(child), Signal::SIGKILL);
         }
-        self.kill_guard();
+        if let Some(guard) = self.guard() {
+            signal(guard, Signal::SIGKILL);
+        }
         signal(self.pid(), Signal::SIGKILL);
     }
 }

@@ -1,0 +1,120 @@
+//! The guard, on real Linux: what it does besides handing over, which the takeovers show.
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::net::{Lan, Sample, Watch, now, poll};
+use crate::nodes::{End, Node, Router};
+use crate::{BETTER, FAST, SECOND, SLACK, V4, WORSE};
+
+const ROUTER: Router = Router { version: 3, unicast: false, interval: FAST, vip: V4 };
+const VIP: &str = "10.9.0.200";
+
+/// An openproxy that is MASTER on `lan.ours`, alone.
+fn master(lan: &Lan, [before, inside_it]: [&str; 2]) -> Node {
+    let node = Node::openproxy_with(&lan.ours, &ROUTER, BETTER, [before, inside_it]);
+    node.wait_for("BACKUP -> MASTER", 1);
+    node.wait_for("is on the interface", 1);
+    node
+}
+
+fn guard_of(node: &Node) -> Pid {
+    let guard = poll(SLACK, || node.guard());
+    guard.unwrap_or_else(|| panic!("no guard\n{}", node.log()))
+}
+
+fn watch(lan: &Lan) -> Watch {
+    Watch::start(lan, VIP.parse().expect("an address"))
+}
+
+#[test]
+#[ignore = "needs namespaces; .ci/run runs it"]
+fn one_that_dies_is_replaced_and_the_next_knows_everything() {
+    let lan = Lan::new();
+    let node = master(&lan, ["", ""]);
+    // As many as a shell gives.
+    let limit = format!("--pid={}", node.id());
+    assert!(lan.ours.ran("prlimit", &[&limit, "--nofile=1024:1024"]));
+    for count in 1..=2 {
+        let guard = guard_of(&node);
+        kill(guard, Signal::SIGKILL).expect("it is ours");
+        node.wait_for("the guard has died", count);
+        let next = poll(SLACK, || node.guard().filter(|next| *next != guard));
+        assert!(next.is_some(), "no other guard\n{}", node.log());
+    }
+    // It is told everything within a second.
+    let watch = watch(&lan);
+    watch.window(SECOND + SECOND / 2);
+    node.end(End::Death);
+    node.wait_for("the daemon has died; handing over", 1);
+    node.wait_for("MASTER -> LEAVING", 1);
+    node.wait_for("all virtual routers are released", 1);
+}
+
+#[test]
+#[ignore = "needs namespaces; .ci/run runs it"]
+fn one_of_a_daemon_that_hung_only_takes_off_what_is_left() {
+    let lan = Lan::new();
+    // Without a lease, nobody else does.
+    let better = master(&lan, ["", "lease = false\n"]);
+    let worse = Node::openproxy(&lan.theirs, &ROUTER, WORSE);
+    worse.wait_until_backup();
+    let watch = watch(&lan);
+    better.signal(Signal::SIGSTOP);
+    worse.wait_for("BACKUP -> MASTER", 1);
+    let both = watch.wait(now(), SLACK, |sample| sample.ours && sample.theirs);
+    assert!(both.is_some(), "a frozen MASTER without a lease keeps its VIP");
+    let killed = now();
+    better.end(End::Death);
+    let off = watch.wait(killed, SLACK, |sample| !sample.ours);
+    assert!(off.is_some(), "the VIP stays\n{}", better.log());
+    better.wait_for("all virtual routers are released", 1);
+    let later = watch.window(SECOND);
+    assert!(later.iter().all(|sample| sample.theirs && !sample.ours), "{}", worse.log());
+    assert_eq!(better.count("LEAVING"), 0, "it has said something\n{}", better.log());
+    assert_eq!(worse.count("MASTER -> "), 0, "{}", worse.log());
+}
+
+#[test]
+#[ignore = "needs namespaces; .ci/run runs it"]
+fn a_new_program_takes_the_place_of_the_daemon_and_nobody_notices() {
+    upgrade(["", ""]);
+}
+
+#[test]
+#[ignore = "needs namespaces; .ci/run runs it"]
+fn so_does_one_that_is_not_root() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("nobody").join("status.sock");
+    let general = format!(
+        "[general]\nuser = \"nobody\"\n[general.status]\nsocket = \"{}\"\n",
+        socket.display()
+    );
+    upgrade([&general, ""]);
+}
+
+/// Three times, beside a BACKUP.
+fn upgrade(lines: [&str; 2]) {
+    let lan = Lan::new();
+    let better = master(&lan, lines);
+    let worse = Node::openproxy(&lan.theirs, &ROUTER, WORSE);
+    worse.wait_until_backup();
+    let watch = watch(&lan);
+    let begun = now();
+    for count in 1..=3 {
+        better.signal(Signal::SIGUSR2);
+        better.wait_for("INITIALIZE -> MASTER: the process before this one was MASTER", count);
+    }
+    let after = watch.window(ROUTER.master_down(WORSE) + Duration::from_millis(500));
+    assert!(!after.is_empty());
+    let all = watch.since(begun);
+    let is_well = |sample: &Sample| sample.ours && !sample.theirs;
+    assert!(all.iter().all(is_well), "{}\n{}", better.log(), worse.log());
+    assert_eq!(worse.count("-> MASTER"), 0, "{}", worse.log());
+    // What it was lent is no more than what it had, and its guard is the new one.
+    let status = better.status();
+    assert!(status.contains("CapAmb:\t0000000000000000"), "{status}");
+    assert!(better.guard().is_some());
+}
