@@ -26,14 +26,17 @@ fn missing(effective: &CapsHashSet) -> Vec<&'static str> {
 pub(crate) struct Lent(Vec<Capability>);
 
 impl Lent {
-    /// Lends what virtual routers need, and what such programs wouldn't get anyway.
+    /// Lends what virtual routers need, as far as this process has it, and such programs wouldn't get
+    /// it anyway.
     ///
     /// # Errors
-    /// If this process doesn't have it, in the system's words.
+    /// What the kernel refused.
     pub(crate) fn needed() -> Result<Self, caps::errors::CapsError> {
-        let ambient = caps::read(None, CapSet::Ambient)?;
+        let (permitted, ambient) =
+            (caps::read(None, CapSet::Permitted)?, caps::read(None, CapSet::Ambient)?);
+        let is_to_lend = |it: &Capability| permitted.contains(it) && !ambient.contains(it);
         let mut lent = Self(Vec::new());
-        for (_, capability) in NEEDED.into_iter().filter(|(_, it)| !ambient.contains(it)) {
+        for (_, capability) in NEEDED.into_iter().filter(|(_, it)| is_to_lend(it)) {
             lent.0.push(capability);
             caps::raise(None, CapSet::Inheritable, capability)?;
             caps::raise(None, CapSet::Ambient, capability)?;

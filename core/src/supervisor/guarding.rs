@@ -93,18 +93,10 @@ impl Supervisor {
 
     /// A guard hands over each router that has entered upon its inheritance, and stops the others.
     pub(super) fn hand_over_inheritance(&mut self, now: Instant) {
-        let Guarding::Guard { cut_at } = &mut self.guarding else { return };
-        let cut_at = cut_at.get_or_insert(now + HANDED_OVER_WITHIN);
-        let is_cut = *cut_at <= now && !mutated!(GuardUncut);
-        if is_cut {
-            *cut_at = Instant::MAX;
-            // A kernel that tells nothing doesn't keep it here.
-            let hooks = self.routers.iter().map(|router| router.config().hooks.end_max()).max();
-            self.begin_shutdown(now, hooks);
-            for position in 0..self.routers.len() {
-                self.with_router(now, position, VirtualRouter::stop_at_once);
-            }
+        if !self.is_guard() {
+            return;
         }
+        self.cut_handover(now);
         if !self.has_cleaned() {
             return;
         }
@@ -121,6 +113,22 @@ impl Supervisor {
         if are_all_stopping && self.shutdown_by.is_none() {
             let ends = self.routers.iter().map(|r| r.end_max(self.successor_within(r))).max();
             self.begin_shutdown(now, ends);
+        }
+    }
+
+    /// Lets go of what nobody has followed in, once its time has come.
+    fn cut_handover(&mut self, now: Instant) {
+        let Guarding::Guard { cut_at } = &mut self.guarding else { return };
+        let cut_at = cut_at.get_or_insert(now + HANDED_OVER_WITHIN);
+        if now < *cut_at || mutated!(GuardUncut) {
+            return;
+        }
+        *cut_at = Instant::MAX;
+        // A kernel that tells nothing doesn't keep it here.
+        let hooks = self.routers.iter().map(|router| router.config().hooks.end_max()).max();
+        self.begin_shutdown(now, hooks);
+        for position in 0..self.routers.len() {
+            self.with_router(now, position, VirtualRouter::stop_at_once);
         }
     }
 
