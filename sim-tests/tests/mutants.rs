@@ -61,21 +61,32 @@ fn hunt(mutant: Mutant) -> Option<Caught> {
 
 /// What the swarm comes across too seldom.
 fn hand_made(mutant: Mutant) -> Option<Scenario> {
-    // A service manager that waits for longer than the daemon, and a kernel that removes nothing.
-    (mutant == Mutant::ShutdownUnbounded).then(|| {
-        let mut scenario = Scenario { lease: false, ..Scenario::calm(&[150, 100]) };
-        let node = NodeId(0);
-        let refuse = FaultKind::Refuse { node, operation: RefusedOperation::Remove };
-        let fault = |at, until, kind| Fault {
-            at: SimTime::from_secs(at),
-            until: SimTime::from_secs(until),
-            kind,
-        };
-        scenario.faults = vec![fault(10, 44, refuse), fault(12, 45, FaultKind::Stop { node })];
-        scenario.calm_at = SimTime::from_secs(50);
-        scenario.end = SimTime::from_secs(180);
-        scenario
-    })
+    let node = NodeId(0);
+    let fault = |at, until, kind| Fault {
+        at: SimTime::from_secs(at),
+        until: SimTime::from_secs(until),
+        kind,
+    };
+    let mut scenario = Scenario::calm(&[150, 100]);
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the swarm comes across the others")]
+    match mutant {
+        // A service manager that waits for longer than the daemon, and a kernel that removes nothing.
+        Mutant::ShutdownUnbounded => {
+            scenario.lease = false;
+            let refuse = FaultKind::Refuse { node, operation: RefusedOperation::Remove };
+            scenario.faults = vec![fault(10, 44, refuse), fault(12, 45, FaultKind::Stop { node })];
+            (scenario.calm_at, scenario.end) = (SimTime::from_secs(50), SimTime::from_secs(180));
+        }
+        // A MASTER that is killed while its VIPs wait for its hook.
+        Mutant::GuardAdds => {
+            scenario.guarded = true;
+            scenario.nodes[0].hooks_take = Some(SimTime::from_millis(1_500));
+            scenario.faults = vec![fault(4, 30, FaultKind::Death { node })];
+            scenario.calm_at = SimTime::from_secs(35);
+        }
+        _ => return None,
+    }
+    Some(scenario)
 }
 
 #[test]
