@@ -50,6 +50,12 @@ impl Interfaces {
         self.addresses(index).find(|a| a.ip == vip.ip && a.prefix_len == vip.prefix_len)
     }
 
+    /// Whether a VIP is on this interface, if there is one, and ours.
+    #[must_use]
+    pub fn has_ours(&self, index: Option<InterfaceIndex>, vip: Vip) -> bool {
+        index.and_then(|index| self.find(index, vip)).is_some_and(|address| address.ours)
+    }
+
     /// Whether the interface has this address, with any prefix length.
     #[must_use]
     pub fn has(&self, index: InterfaceIndex, ip: IpAddr) -> bool {

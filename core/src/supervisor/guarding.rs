@@ -161,7 +161,7 @@ impl Supervisor {
             return;
         }
         let note = match router.standing() {
-            Some(_) => GuardNote::Serves(router.id(), Box::new(router.bequest())),
+            Some(_) => serves(router),
             None => GuardNote::Ceases(router.id()),
         };
         // What is done next may be the last thing that this process does.
@@ -194,11 +194,8 @@ impl Supervisor {
         };
         if retell_at.take_if(|at| *at <= now).is_some() {
             self.out.push(Output::Guard(GuardNote::Anew));
-            for position in 0..self.routers.len() {
-                if self.routers.get(position).is_some_and(|router| router.standing().is_some()) {
-                    self.tell_standing(position, self.out.len());
-                }
-            }
+            let serving = self.routers.iter().filter(|router| router.standing().is_some());
+            self.out.extend(serving.map(serves).map(Output::Guard));
             self.note_interval();
             return self.tell_alive(now);
         }
@@ -208,4 +205,8 @@ impl Supervisor {
             self.out.push(Output::Guard(GuardNote::Alive(now)));
         }
     }
+}
+
+fn serves(router: &VirtualRouter) -> GuardNote {
+    GuardNote::Serves(router.id(), Box::new(router.bequest()))
 }

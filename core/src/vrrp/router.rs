@@ -51,7 +51,6 @@ use crate::io::{
     Destinations, Generation, InterfaceIndex, MacAddress, Output, RouterId, SendAdvert, SocketId,
 };
 use crate::time::{Duration, Instant};
-use inheritance::Legacy;
 use refusal::Refusal;
 
 /// What a router needs to send adverts.
@@ -118,8 +117,9 @@ pub struct VirtualRouter {
     peers: Peers,
     group_blocked: bool,
     stopping: bool,
-    /// What the process before this one has left, until it is entered upon.
-    legacy: Option<Legacy>,
+    /// It goes on where the process before this one has ended, and hasn't entered upon that yet: void
+    /// from then on.
+    inherits_until: Option<Instant>,
     /// It has left MASTER, or follows another, and takes its group along.
     yielded: bool,
     generation: Generation,
@@ -146,7 +146,7 @@ impl VirtualRouter {
             peers: Peers::default(),
             group_blocked: false,
             stopping: false,
-            legacy: None,
+            inherits_until: None,
             yielded: false,
             generation: Generation::default(),
             send_failure_told_at: None,
@@ -248,7 +248,7 @@ impl VirtualRouter {
             .min(self.vips.retry_at())
             .min(self.announcing.due_at())
             .min(self.refusal.due_at())
-            .min(self.legacy_until())
+            .min(self.inherits_until.unwrap_or(Instant::MAX))
     }
 
     /// Whether it holds nothing and nothing of it is under way.
@@ -326,7 +326,7 @@ impl VirtualRouter {
 
     fn leave_service(&mut self, ctx: &mut Context<'_>) {
         self.stopping = true;
-        self.forgo_legacy(ctx);
+        self.forgo_inheritance(ctx);
         self.tracking.stop(ctx.out);
         self.settle(ctx);
     }
@@ -346,7 +346,7 @@ impl VirtualRouter {
         if self.hooks.due_at() <= ctx.now {
             self.with_hooks(ctx, |hooks, host| hooks.handle_timeout(host));
         }
-        self.let_void_legacy_go(ctx);
+        self.forgo_void_inheritance(ctx);
         if self.refusal.take_expired(ctx.now) {
             self.settle(ctx);
         }

@@ -164,11 +164,10 @@ impl Vips {
             entry.refused = false;
             entry.reorder = false;
             // One that an earlier process left may not have been asked for yet: it waits for a hook.
-            let there = self.index.and_then(|index| kernel.interfaces.find(index, entry.vip));
             let is_settled = entry.in_flight.is_none()
                 && entry.own_removals == 0
                 && !mutated!(RefusedRenewalForgotten);
-            entry.present |= is_settled && there.is_some_and(|address| address.ours);
+            entry.present |= is_settled && kernel.interfaces.has_ours(self.index, entry.vip);
         }
         self.reconcile(kernel);
     }
@@ -267,8 +266,7 @@ impl Vips {
             (AddressOperation::Renew(_), Ok(())) => {
                 entry.ours = true;
                 // Its lease had ended before, perhaps, and this put it back: it is ours to remove.
-                let there = index.and_then(|index| kernel.interfaces.find(index, entry.vip));
-                entry.present |= !wanted && there.is_some_and(|address| address.ours);
+                entry.present |= !wanted && kernel.interfaces.has_ours(index, entry.vip);
             }
             (AddressOperation::Add(_) | AddressOperation::Renew(_), Err(error)) => {
                 // What can't be renewed may still be there, and is ours to remove; though nothing be

@@ -30,7 +30,7 @@ impl VirtualRouter {
             peers: _,
             group_blocked,
             stopping,
-            legacy,
+            inherits_until,
             yielded,
             generation: _,
             send_failure_told_at: _,
@@ -40,7 +40,7 @@ impl VirtualRouter {
         assert!(tracking.due_at() == Instant::MAX, "a check is running, or about to");
         let grouped = config.group.is_some();
         (uplink, priority, master_interval, refusal, group_blocked, stopping).hash(hasher);
-        (discovered_weight, legacy).hash(hasher);
+        (discovered_weight, inherits_until).hash(hasher);
         (grouped && *yielded).hash(hasher);
         vips.digest(hasher);
         std::mem::discriminant(state).hash(hasher);

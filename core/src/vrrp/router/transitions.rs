@@ -3,7 +3,6 @@
 use super::{Context, VirtualRouter, kernel};
 use crate::event::{Blocker, EventKind, Reason};
 use crate::io::Lifetime;
-use crate::time::Instant;
 use crate::vrrp::announcing::Announcing;
 use crate::vrrp::assertion::Assertions;
 use crate::vrrp::hooks::Change;
@@ -83,7 +82,7 @@ impl VirtualRouter {
     /// Enters MASTER: the advert goes out at once, the VIPs after the promote hook.
     pub(crate) fn become_master(&mut self, ctx: &mut Context<'_>, reason: Reason) {
         let from = self.state();
-        self.enter_master(ctx, self.next_on_grid(ctx.now), reason);
+        self.enter_master(ctx, reason);
         self.counters.promotions += 1;
         self.advertise(ctx);
         let change = Change { from: from.as_str(), to: StateName::Master.as_str() };
@@ -93,14 +92,10 @@ impl VirtualRouter {
         }
     }
 
-    pub(super) fn enter_master(
-        &mut self,
-        ctx: &mut Context<'_>,
-        advertise_at: Instant,
-        reason: Reason,
-    ) {
+    pub(super) fn enter_master(&mut self, ctx: &mut Context<'_>, reason: Reason) {
+        let is_off_grid = reason == Reason::Inherited && mutated!(HeirOffGrid);
         let master = Master {
-            advertise_at,
+            advertise_at: if is_off_grid { ctx.now } else { self.next_on_grid(ctx.now) },
             retry_at: None,
             sent: None,
             is_mute: false,

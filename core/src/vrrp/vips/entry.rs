@@ -71,7 +71,10 @@ impl Entry {
                 self.own_removals += 1;
                 Some(AddressOperation::Remove)
             }
-            (Some(lifetime), false) => adds.then_some(AddressOperation::Add(lifetime)),
+            (Some(lifetime), false) if adds || mutated!(GuardAdds) => {
+                Some(AddressOperation::Add(lifetime))
+            }
+            (Some(_), false) => None,
             (Some(_), true) if self.reorder && adds => {
                 self.reorder = false;
                 self.own_removals += 1;
