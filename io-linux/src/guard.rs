@@ -63,8 +63,8 @@ impl GuardPipe {
     }
 
     /// Tells the guard something; whether it will know.
-    pub(crate) fn tell(&self, note: &GuardNote) -> bool {
-        self.write(&Line::Note(note.clone()))
+    pub(crate) fn tell(&self, note: GuardNote) -> bool {
+        self.write(&Line::Note(note))
     }
 
     /// Tells the guard that this process ends in good order, with nothing left.

@@ -301,7 +301,7 @@ impl Platform for LinuxPlatform {
             Output::RunCheck(id, check) => self.processes.run_check(id, check),
             Output::CancelCheck(id) => self.processes.cancel_check(id),
             Output::Guard(note) => {
-                if self.guard.as_ref().is_some_and(|guard| !guard.tell(&note)) {
+                if self.guard.as_ref().is_some_and(|guard| !guard.tell(note)) {
                     self.done.push_back(Completion::GuardMissed);
                 }
             }

@@ -111,11 +111,7 @@ impl ProcessRunner {
             tokio::select! {
                 biased;
                 job = self.jobs.recv() => match job {
-                    Some(Job::Quiesce(done)) => {
-                        let is_quiet = self.quiesce().await;
-                        let _ = done.send(is_quiet);
-                    }
-                    Some(job) => self.take(job),
+                    Some(job) => self.take(job).await,
                     None => return,
                 },
                 Some(ended) = self.running.join_next() => {
@@ -140,9 +136,13 @@ impl ProcessRunner {
         true
     }
 
-    fn take(&mut self, job: Job) {
+    async fn take(&mut self, job: Job) {
         match job {
-            Job::Quiesce(_) => {}
+            Job::Quiesce(done) => {
+                let is_quiet = self.quiesce().await;
+                // Who asked has given up, perhaps.
+                let _ = done.send(is_quiet);
+            }
             Job::Report(completions) => self.completions = Some(completions),
             Job::RunHook(run) => {
                 let (kill, killed) = oneshot::channel();

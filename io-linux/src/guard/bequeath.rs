@@ -39,7 +39,7 @@ pub struct Bequeathed {
 
 /// What a guard says with the lock.
 #[derive(Debug, Serialize, Deserialize)]
-struct Will<'a> {
+struct Answer<'a> {
     /// Its number. Where the daemon goes on under its own number, it is its child, too.
     guard: i32,
     /// What the daemon had lent it, whoever executes this program has lent, too.
@@ -56,12 +56,12 @@ pub fn ask() -> Option<Bequeathed> {
     let lock = receive_lock(&stream).ok()??;
     let mut text = Vec::new();
     stream.read_to_end(&mut text).ok()?;
-    let will: Will<'_> = serde_json::from_slice(&text).ok()?;
-    if will.is_lent {
+    let answer: Answer<'_> = serde_json::from_slice(&text).ok()?;
+    if answer.is_lent {
         Lent::take_back();
     }
-    reap(Pid::from_raw(will.guard));
-    Some(Bequeathed { lock, estate: will.estate.into_owned() })
+    reap(Pid::from_raw(answer.guard));
+    Some(Bequeathed { lock, estate: answer.estate.into_owned() })
 }
 
 /// The guard of a program that has executed this one ends, and nobody else waits for it.
@@ -151,8 +151,8 @@ impl Asker {
         let flags = MsgFlags::MSG_NOSIGNAL;
         let sent = sendmsg::<()>(self.0.as_raw_fd(), &granted, &rights, flags, None);
         let guard = i32::try_from(std::process::id()).unwrap_or_default();
-        let will = Will { guard, is_lent: super::is_lent(), estate: estate.into() };
-        let text = serde_json::to_vec(&will).unwrap_or_default();
+        let answer = Answer { guard, is_lent: super::is_lent(), estate: estate.into() };
+        let text = serde_json::to_vec(&answer).unwrap_or_default();
         sent.is_ok() && self.0.write_all(&text).is_ok()
     }
 }
