@@ -79,6 +79,34 @@ impl Draws {
     }
 }
 
+/// One answer after the other, to questions that are asked in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequence {
+    draws: Draws,
+    stream: Stream,
+    key: u64,
+    asked: u64,
+}
+
+impl Sequence {
+    /// The answers about `key`, from the first.
+    #[must_use]
+    pub const fn new(draws: Draws, stream: Stream, key: u64) -> Self {
+        Self { draws, stream, key, asked: 0 }
+    }
+
+    /// The next, between `low` and `high`, both included.
+    pub const fn between(&mut self, low: u64, high: u64) -> u64 {
+        self.asked += 1;
+        self.draws.between(self.stream, self.key, self.asked, low, high)
+    }
+
+    /// The next, below `count`.
+    pub const fn below(&mut self, count: u64) -> u64 {
+        self.between(0, count.saturating_sub(1))
+    }
+}
+
 /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): each bit of the input changes half of
 /// the output.
 const fn mix(number: u64) -> u64 {

@@ -9,7 +9,7 @@ use openproxy_core::vrrp::{
     AdverInterval, AdvertBuffer, AdvertPriority, Advertisement, ChecksumForm, DiscardReason, TTL,
     Version, Vip, Vrid,
 };
-use openproxy_io_sim::draw::{Draws, Stream};
+use openproxy_io_sim::draw::{Draws, Sequence, Stream};
 
 use crate::packet::packet;
 
@@ -29,10 +29,7 @@ const FIELDS: [&str; 9] = [
 ];
 
 /// One number after the other, the same in every run.
-struct Numbers {
-    draws: Draws,
-    drawn: u64,
-}
+struct Numbers(Sequence);
 
 impl Numbers {
     fn next(&mut self) -> u64 {
@@ -40,8 +37,7 @@ impl Numbers {
     }
 
     fn between(&mut self, least: u64, most: u64) -> u64 {
-        self.drawn += 1;
-        self.draws.between(Stream::Stranger, 0, self.drawn, least, most)
+        self.0.between(least, most)
     }
 
     fn address(&mut self, is_v6: bool) -> IpAddr {
@@ -136,7 +132,7 @@ fn pcap(samples: &[Sample]) -> Vec<u8> {
 #[test]
 #[ignore = "needs tshark; .ci/run runs it"]
 fn tshark_reads_thousands_of_drawn_adverts_as_we_do() {
-    let mut numbers = Numbers { draws: Draws::new(112), drawn: 0 };
+    let mut numbers = Numbers(Sequence::new(Draws::new(112), Stream::Stranger, 0));
     let samples: Vec<Sample> = (0..COUNT).map(|_| Sample::draw(&mut numbers)).collect();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("packets");

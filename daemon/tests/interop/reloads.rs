@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use openproxy_io_sim::draw::{Draws, Stream};
+use openproxy_io_sim::draw::{Draws, Sequence, Stream};
 use tempfile::TempDir;
 
 use crate::net::{INTERFACE, Lan, Namespace, OURS, THEIRS, poll};
@@ -21,16 +21,11 @@ const PROBE: &str = "10.9.0.200/24";
 const OTHERS: [&str; 3] = ["10.9.0.201/24", "10.9.0.202/32", "10.8.0.1/24"];
 
 /// What is drawn for one file.
-struct Drawn {
-    draws: Draws,
-    key: u64,
-    drawn: u64,
-}
+struct Drawn(Sequence);
 
 impl Drawn {
     fn below(&mut self, count: u64) -> u64 {
-        self.drawn += 1;
-        self.draws.between(Stream::Faults, self.key, self.drawn, 0, count - 1)
+        self.0.below(count)
     }
 
     fn of<'a>(&mut self, all: &[&'a str]) -> &'a str {
@@ -127,7 +122,7 @@ fn reload_both(draws: Draws, number: u64) -> usize {
     let unicast = number % 2 == 1;
     let lan = Lan::new();
     let sides = [(&lan.ours, 150, THEIRS[0]), (&lan.theirs, 100, OURS[0])];
-    let mut drawn = Drawn { draws, key: number, drawn: 0 };
+    let mut drawn = Drawn(Sequence::new(draws, Stream::Faults, number));
     let mut nodes = Vec::new();
     for (inside, priority, peer) in sides {
         let file = drawn.file(priority, unicast.then_some(peer));

@@ -2,7 +2,7 @@
 
 use openproxy_core::time::{Duration, Instant};
 use openproxy_io_sim::NodeId;
-use openproxy_io_sim::draw::{Draws, Stream};
+use openproxy_io_sim::draw::{Draws, Sequence, Stream};
 use openproxy_io_sim::patroni::{Fault, Setup, Version};
 use serde::{Deserialize, Serialize};
 
@@ -121,7 +121,7 @@ impl Scenario {
 /// The scenario of a seed.
 #[must_use]
 pub fn scenario(seed: u64) -> Scenario {
-    let mut dice = Dice { draws: Draws::new(seed), count: 0 };
+    let mut dice = Dice(Sequence::new(Draws::new(seed), Stream::Scenario, 1));
     let version = match dice.below(4) {
         0 => Version::V2,
         1 => Version::V3,
@@ -164,15 +164,11 @@ pub fn scenario(seed: u64) -> Scenario {
     }
 }
 
-struct Dice {
-    draws: Draws,
-    count: u64,
-}
+struct Dice(Sequence);
 
 impl Dice {
     fn below(&mut self, count: u64) -> u64 {
-        self.count += 1;
-        self.draws.between(Stream::Scenario, 1, self.count, 0, count - 1)
+        self.0.below(count)
     }
 
     fn index(&mut self, count: usize) -> usize {

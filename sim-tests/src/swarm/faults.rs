@@ -4,7 +4,7 @@
 
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
-use openproxy_io_sim::draw::{Draws, Stream};
+use openproxy_io_sim::draw::{Draws, Sequence, Stream};
 use openproxy_io_sim::kernel::RefusedOperation;
 use openproxy_io_sim::lan::NoiseKind;
 
@@ -86,20 +86,23 @@ struct Drawer {
     draws: Draws,
     count: u64,
     interval: u64,
-    rolled: u64,
-    /// Which fault is being drawn: each has its own numbers.
-    fault: u64,
+    /// Those of the fault that is being drawn: each has its own.
+    numbers: Sequence,
 }
 
 impl Drawer {
+    fn new(draws: Draws, scenario: &Scenario, fault: u64) -> Self {
+        let interval = u64::from(scenario.interval_centis) * 10_000_000;
+        let numbers = Sequence::new(draws, Stream::Faults, fault);
+        Self { draws, count: u64::from(scenario.count()), interval, numbers }
+    }
+
     fn roll(&mut self, sides: u64) -> u64 {
-        self.rolled += 1;
-        self.draws.between(Stream::Faults, self.fault, self.rolled, 0, sides - 1)
+        self.numbers.below(sides)
     }
 
     fn begin(&mut self, fault: u64) {
-        self.fault = fault;
-        self.rolled = 0;
+        self.numbers = Sequence::new(self.draws, Stream::Faults, fault);
     }
 
     fn node(&mut self) -> NodeId {
@@ -122,9 +125,7 @@ impl Drawer {
 /// Draws the faults, and sets when the scenario is calm.
 pub(super) fn draw(draws: Draws, scenario: &mut Scenario) -> Vec<Fault> {
     let mut faults = draw_passing(draws, scenario);
-    let interval = u64::from(scenario.interval_centis) * 10_000_000;
-    let count = u64::from(scenario.count());
-    let mut drawer = Drawer { draws, count, interval, rolled: 0, fault: 0 };
+    let mut drawer = Drawer::new(draws, scenario, 0);
     survivors(&mut drawer, scenario, &mut faults);
     faults.sort_by_key(|fault| fault.at);
     faults
@@ -132,10 +133,8 @@ pub(super) fn draw(draws: Draws, scenario: &mut Scenario) -> Vec<Fault> {
 
 /// Draws the faults that are over before the calm.
 pub(super) fn draw_passing(draws: Draws, scenario: &mut Scenario) -> Vec<Fault> {
-    let interval = u64::from(scenario.interval_centis) * 10_000_000;
-    let count = u64::from(scenario.count());
-    let mut drawer = Drawer { draws, count, interval, rolled: 0, fault: u64::MAX };
-    let is_slow = interval >= 1_000_000_000;
+    let mut drawer = Drawer::new(draws, scenario, u64::MAX);
+    let is_slow = drawer.interval >= 1_000_000_000;
     let mut kinds = Vec::new();
     let slow = SLOW.into_iter().filter(|_| is_slow);
     let guarded = GUARDED.into_iter().filter(|_| scenario.guarded);
