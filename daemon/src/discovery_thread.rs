@@ -17,11 +17,11 @@ use openproxy::discovery::tracking::LocalHosts;
 use openproxy_core::io::Command;
 use openproxy_core::time::Instant;
 use openproxy_core::vrrp::RouterKey;
-use tokio::runtime::Builder;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::linux;
 use crate::logging;
+use crate::room;
 
 /// Requests that wait for the thread.
 const REQUESTS_MAX: usize = 256;
@@ -41,14 +41,7 @@ pub(crate) fn start(
     let (changes, _) = broadcast::channel(CHANGES_MAX);
     let topologies = Topologies::new(requests, changes.clone());
     let (running, ended) = oneshot::channel();
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_MAX)
-        .thread_keep_alive(Duration::MAX)
-        .thread_name("lookup")
-        .build()?;
-    // One is there from now on: a pool without a thread panics when it can't start any.
-    drop(runtime.spawn_blocking(|| ()));
+    let runtime = room::runtime("lookup", BLOCKING_MAX)?;
     thread::Builder::new().name("discovery".to_owned()).spawn(move || {
         // Dropped with the thread, however that ends.
         let _running = running;

@@ -15,6 +15,7 @@ mod linux;
 mod logging;
 mod privileges;
 mod release;
+mod room;
 mod run;
 mod service;
 mod signals;

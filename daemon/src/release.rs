@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use crate::cli::ReleaseArgs;
 use crate::exit::Exit;
 use crate::linux;
-use crate::run::{complain, prepare};
+use crate::run::{complain, prepare, refuse};
 
 /// Releases what the file names; says what was taken off.
 pub(crate) fn run(args: &ReleaseArgs) -> Exit {
@@ -15,10 +15,7 @@ pub(crate) fn run(args: &ReleaseArgs) -> Exit {
     };
     let _lock = match linux::lock() {
         Ok(lock) => lock,
-        Err((exit, reason)) => {
-            complain(format_args!("openproxy: {reason}"));
-            return exit;
-        }
+        Err(refusal) => return refuse(refusal),
     };
     match linux::release(&loaded.routers, args.force) {
         Ok(released) => {

@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -10,7 +9,6 @@ use std::time::Duration;
 use openproxy::config::Loaded;
 use openproxy_core::io::Command;
 use openproxy_core::vrrp::{Inheritance, RouterConfig};
-use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::discovery_thread;
@@ -20,6 +18,7 @@ use crate::guard::Hold;
 use crate::linux::{self, VipLock};
 use crate::logging::Log;
 use crate::privileges;
+use crate::room;
 use crate::service::{self, Outlets, Service, Upgrades, VrrpEnd};
 use crate::signals::Signals;
 use crate::upgrade::{Launch, PauseWish};
@@ -45,11 +44,8 @@ pub(crate) fn run(path: &Path) -> Exit {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
     };
-    if let Err(error) = try_room() {
-        complain(format_args!(
-            "openproxy: no room for {DESCRIPTORS_MIN} file descriptors, {THREADS_MIN} threads and \
-             {MEMORY_MIN_MIB} MiB: {error}"
-        ));
+    if let Err(reason) = room::try_it() {
+        complain(format_args!("openproxy: {reason}"));
         return Exit::System;
     }
     if let Err(reason) = linux::become_user(path, &loaded) {
@@ -61,11 +57,14 @@ pub(crate) fn run(path: &Path) -> Exit {
     }
     match linux::lock_or_inherit() {
         Ok((lock, estate)) => serve(path, bytes, loaded, Some(Held { lock, estate }), launch),
-        Err((exit, reason)) => {
-            complain(format_args!("openproxy: {reason}"));
-            exit
-        }
+        Err(refusal) => refuse(refusal),
     }
+}
+
+/// Says why the lock can't be had; how to end then.
+pub(crate) fn refuse((exit, reason): (Exit, String)) -> Exit {
+    complain(format_args!("openproxy: {reason}"));
+    exit
 }
 
 /// All that can be refused before anything runs; the reason goes to standard error as it is.
@@ -96,36 +95,8 @@ pub(crate) fn complain(reason: impl Display) {
     let _ = writeln!(io::stderr(), "{reason}");
 }
 
-/// What is in use from the start, and room for a few hooks, checks and questions.
-const DESCRIPTORS_MIN: usize = 48;
-const THREADS_MIN: usize = 12;
-const MEMORY_MIN_MIB: usize = 16;
-
-/// Tries whether there is room for all that a daemon needs: said here, it is one clear line.
-fn try_room() -> io::Result<()> {
-    let pairs = (0..DESCRIPTORS_MIN / 2).map(|_| UnixStream::pair());
-    let _pairs = pairs.collect::<io::Result<Vec<_>>>()?;
-    let mut threads = Vec::new();
-    for _ in 0..THREADS_MIN {
-        let (goes_on, waits) = std::sync::mpsc::channel::<()>();
-        threads.push((thread::Builder::new().spawn(move || waits.recv())?, goes_on));
-    }
-    Vec::<u8>::new().try_reserve_exact(MEMORY_MIN_MIB << 20)?;
-    for (thread, goes_on) in threads {
-        drop(goes_on);
-        // Until it has ended, its stack is in the way of others.
-        let _ = thread.join();
-    }
-    Ok(())
-}
-
 fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch: Launch) -> Exit {
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(READS_MAX)
-        .thread_keep_alive(Duration::MAX)
-        .thread_name("file")
-        .build();
+    let runtime = room::runtime("file", READS_MAX);
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -133,8 +104,6 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch
             return Exit::System;
         }
     };
-    // One is there from now on: a pool without a thread panics when it can't start any.
-    drop(runtime.spawn_blocking(|| ()));
     let log = Log::start();
     let exit = runtime.block_on(async {
         service::tell(&loaded.notes);
