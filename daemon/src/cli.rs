@@ -12,7 +12,8 @@ use crate::lab::LabArgs;
 ///
 /// Without a command it runs the virtual routers of FILE until SIGTERM or SIGINT, and then hands over
 /// or releases every VIP; a second signal releases them at once, a third ends it at once. SIGHUP reads
-/// FILE now, SIGUSR2 is `openproxy upgrade`. A file that is named like a command is reached by its path: ./check
+/// FILE now, SIGUSR2 is `openproxy upgrade`. A file that is named like a command is reached by its
+/// path: ./check
 #[derive(Debug, Parser)]
 #[command(
     name = "openproxy",
@@ -111,7 +112,7 @@ Exit status:
       goes on as it was
   70  a defect
   71  the system refused something essential
-  75  another openproxy runs in this network namespace
+  75  another openproxy runs in this network namespace, or a guard still hands over
   77  CAP_NET_RAW or CAP_NET_ADMIN is missing
   78  the file is wrong or can't be read";
 

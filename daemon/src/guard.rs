@@ -3,13 +3,12 @@
 mod keeper;
 mod post;
 
+use std::time::Duration;
+
 use keeper::Keeper;
 pub(crate) use post::run;
 
 pub(crate) use crate::linux::is_guard_wanted as is_wanted;
-
-use std::time::Duration;
-
 use crate::linux::{self, GuardPipe, VipLock};
 
 /// What a process has on the VIPs of its network namespace.

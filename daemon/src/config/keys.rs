@@ -26,9 +26,8 @@ pub(super) const VIRTUAL_ROUTER: Key = key("virtual_router", "a table or an arra
 
 pub(super) const TOPOLOGY_SCRIPT: Key = key("topology_script", COMMAND);
 pub(super) const USER: Key = key("user", "the name of a user other than root");
-pub(super) const STATUS: Key = key("status", "a table");
-
 pub(super) const GUARD: Key = key("guard", BOOLEAN);
+pub(super) const STATUS: Key = key("status", "a table");
 
 /// In `[general]`.
 pub(super) const GENERAL: &[Key] =

@@ -87,7 +87,7 @@ impl<'d> Rest<'d> {
             .read(report, &keys::RENEW_INTERVAL, |value| values::millis(value, 100..=86_400_000));
         self.topology_script = table.read(report, &keys::TOPOLOGY_SCRIPT, values::command_line);
         self.user = table.read(report, &keys::USER, values::user_name);
-        self.guard = table.read(report, &keys::GUARD, |value| value.as_bool());
+        self.guard = table.read(report, &keys::GUARD, values::boolean);
         self.status = status::read(report, &table);
         if let Some(router) = table.get(keys::VIRTUAL_ROUTER.name) {
             self.read_virtual_routers(report, &router);

@@ -166,8 +166,8 @@ impl Options {
             preempt,
             checksum: checksum.unwrap_or(ChecksumForm::PseudoHeader),
             interval_mismatch: mismatch.unwrap_or(IntervalMismatch::Hold),
-            strict: read_bool(report, table, &keys::STRICT).unwrap_or(false),
-            lease: read_bool(report, table, &keys::LEASE).unwrap_or(true),
+            strict: table.read(report, &keys::STRICT, values::boolean).unwrap_or(false),
+            lease: table.read(report, &keys::LEASE, values::boolean).unwrap_or(true),
             garp_refresh: (!garp_refresh.is_zero()).then_some(garp_refresh),
             handover: read_handover(report, table, &hooks),
             hooks,
@@ -211,12 +211,8 @@ fn read_interval(
     interval
 }
 
-fn read_bool(report: &mut Report<'_>, table: &Table<'_>, key: &keys::Key) -> Option<bool> {
-    table.read(report, key, |value| value.as_bool())
-}
-
 fn read_preempt(report: &mut Report<'_>, table: &Table<'_>) -> Preempt {
-    let preempt = read_bool(report, table, &keys::PREEMPT).unwrap_or(true);
+    let preempt = table.read(report, &keys::PREEMPT, values::boolean).unwrap_or(true);
     let delay = table
         .read(report, &keys::PREEMPT_DELAY, |value| values::seconds(value, PREEMPT_DELAY_SECS_MAX));
     if preempt {

@@ -32,7 +32,7 @@ pub(super) struct Draft {
 impl Draft {
     /// Reads a table, and reports all that is wrong within it.
     pub(super) fn read(report: &mut Report<'_>, id: ShardId, table: &Table<'_>) -> Self {
-        let uses = table.read(report, &keys::USE_PATRONI, |value| value.as_bool());
+        let uses = table.read(report, &keys::USE_PATRONI, values::boolean);
         let uses_patroni = uses.unwrap_or(false);
         let (patroni, tls) = read_patroni(report, table);
         let servers = read_servers(report, table, uses_patroni);

@@ -80,6 +80,11 @@ pub(super) fn group_name(value: &DeValue<'_>) -> Option<std::sync::Arc<str>> {
     (fits && !name.chars().any(char::is_control)).then(|| name.into())
 }
 
+/// `true` or `false`.
+pub(super) fn boolean(value: &DeValue<'_>) -> Option<bool> {
+    value.as_bool()
+}
+
 /// The name of a user; whether there is one is the machine's to know.
 pub(super) fn user_name(value: &DeValue<'_>) -> Option<Box<str>> {
     let name = value.as_str()?;

@@ -125,25 +125,16 @@ fn restart(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
     let fault = cluster.signal(MASTER, Signal::SIGKILL)?;
     cluster.nodes[MASTER].reap(STOP_WITHIN)?;
     cluster.start(MASTER)?;
-    let failure = cluster.settle(MASTER, fault)?;
-    let mut restarted = Measure { failure, ..cluster.measure(fault) };
-    if cluster.recorder.lock().first_advert(SUCCESSOR, fault).is_some() {
-        fail(&mut restarted, "another node took over".to_owned());
-    }
-    Ok(vec![(Kind::Restart, restarted)])
+    Ok(vec![(Kind::Restart, serves_on(cluster, fault)?)])
 }
 
 fn upgrade(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
     let Some(before) = cluster.nodes[MASTER].guard() else { return Ok(vec![]) };
     cluster.wait_phase(MASTER, phase)?;
     let fault = cluster.signal(MASTER, Signal::SIGUSR2)?;
-    let failure = cluster.settle(MASTER, fault)?;
-    let mut upgraded = Measure { failure, ..cluster.measure(fault) };
+    let mut upgraded = serves_on(cluster, fault)?;
     if cluster.nodes[MASTER].guard().is_none_or(|guard| guard == before) {
         fail(&mut upgraded, "the daemon went on as it was".to_owned());
-    }
-    if cluster.recorder.lock().first_advert(SUCCESSOR, fault).is_some() {
-        fail(&mut upgraded, "another node took over".to_owned());
     }
     Ok(vec![(Kind::Upgrade, upgraded)])
 }
@@ -240,6 +231,16 @@ fn takeover(cluster: &mut Cluster, fault: Duration) -> Result<Measure, LabError>
     }
     let mut measure = Measure { failure, ..cluster.measure(fault) };
     cluster.measure_takeover(&mut measure, MASTER, fault);
+    Ok(measure)
+}
+
+/// Waits until it is sure that the MASTER has stayed what it is, and measures how it went.
+fn serves_on(cluster: &mut Cluster, fault: Duration) -> Result<Measure, LabError> {
+    let failure = cluster.settle(MASTER, fault)?;
+    let mut measure = Measure { failure, ..cluster.measure(fault) };
+    if cluster.recorder.lock().first_advert(SUCCESSOR, fault).is_some() {
+        fail(&mut measure, "another node took over".to_owned());
+    }
     Ok(measure)
 }
 
