@@ -113,6 +113,7 @@ fn upgrade(lines: [&str; 2]) {
     let is_well = |sample: &Sample| sample.ours && !sample.theirs;
     assert!(all.iter().all(is_well), "{}\n{}", better.log(), worse.log());
     assert_eq!(worse.count("-> MASTER"), 0, "{}", worse.log());
+    assert_eq!(better.count("the daemon has died"), 0, "a guard hasn't waited\n{}", better.log());
     // What it was lent is no more than what it had, and its guard is the new one.
     let status = better.status();
     assert!(status.contains("CapAmb:\t0000000000000000"), "{status}");
