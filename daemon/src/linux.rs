@@ -126,8 +126,8 @@ pub(crate) async fn run_guard(estate: &[Inheritance], lock: VipLock) -> Result<(
         }
     };
     // What was begun is done before anybody else begins something.
-    platform.close().await;
-    if succession.bequeath(asker, &supervisor.estate(now())) {
+    let bequeath = || succession.bequeath(asker, &supervisor.estate(now()));
+    if platform.close(bequeath).await {
         tracing::info!("another daemon goes on");
         let hooks = estate.iter().map(|left| left.bequest.config.hooks.timeout).max();
         let ended = io_linux::wait_for_hooks(&processes);

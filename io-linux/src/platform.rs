@@ -123,14 +123,15 @@ impl LinuxPlatform {
         })
     }
 
-    /// Lets go of everything, once all that the kernel was asked for is done.
-    pub async fn close(self) {
+    /// Does something once all that the kernel was asked for is done, and then closes the sockets:
+    /// of packet sockets, that takes tens of milliseconds.
+    pub async fn close<T>(self, then: impl FnOnce() -> T) -> T {
         let Self { worker, mut completions, .. } = self;
         let ended = tokio::task::spawn_blocking(move || worker.finish());
         tokio::pin!(ended);
         loop {
             tokio::select! {
-                _ = &mut ended => return,
+                _ = &mut ended => return then(),
                 // Nobody waits for these any more; but it must get rid of them.
                 Some(_) = completions.recv() => {}
             }
