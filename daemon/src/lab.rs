@@ -6,9 +6,10 @@
 //! root nor any other program.
 //!
 //! Pure parts: [`theory`] (what the protocol promises), [`judge`] (gaps, overlaps, verdicts),
-//! [`advert`] (frames), [`script`] (the made-up database cluster). The rest is Linux: [`enter`] (namespaces), [`net`] (LANs and cables),
-//! [`node`] (daemons), [`observe`] and [`probe`] (the witnesses), [`cluster`] and [`scenario`]
-//! (what is done), [`stand_in`] and [`roles`] (primary and replicas), [`scale`] (many routers, drift), [`report`] (what is shown).
+//! [`advert`] (frames), [`script`] (the made-up database cluster). The rest is Linux: [`enter`]
+//! (namespaces), [`net`] (LANs and cables), [`node`] (daemons), [`observe`] and [`probe`] (the witnesses), [`cluster`] and [`scenario`]
+//! (what is done), [`stand_in`] and [`roles`] (primary and replicas), [`scale`] (many routers,
+//! drift), [`fleet`] (a thousand of them), [`report`] (what is shown).
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -22,6 +23,7 @@ mod clock;
 mod cluster;
 mod enter;
 mod error;
+mod fleet;
 mod judge;
 mod net;
 mod node;
@@ -67,6 +69,10 @@ pub(crate) struct LabArgs {
     /// (from three times on)
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: u32,
+    /// How long a MASTER that is frozen stays so once its successor has taken over
+    #[arg(long, value_name = "SECONDS", default_value_t = 2,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    frozen: u64,
     /// How many partitions to heal, at different phases of the protocol [default: as --repeat]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     healings: Option<u32>,
@@ -89,9 +95,13 @@ pub(crate) struct LabArgs {
     /// Instead of the scenarios: many routers on two nodes, with busy loops beside them
     #[arg(long, conflicts_with = "drift")]
     scale: bool,
-    /// With --scale: how many virtual routers
-    #[arg(long, default_value_t = 255, value_parser = clap::value_parser!(u8).range(1..))]
-    routers: u8,
+    /// Instead of the scenarios: a thousand virtual routers on four LANs of two nodes, which start
+    /// cold, fail over, return, stop and reload
+    #[arg(long, conflicts_with_all = ["drift", "scale"])]
+    fleet: bool,
+    /// With --scale or --fleet: how many virtual routers [default and most: 255; 1000 with --fleet]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    routers: Option<u16>,
     /// With --scale or --drift: how long to watch [default: 30; 15 with --drift]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: Option<u64>,
@@ -144,13 +154,26 @@ impl LabArgs {
     fn spec(&self, program: Program) -> Result<Spec, LabError> {
         let (timing, sabotaged) = (self.timing()?, self.sabotage);
         let servers = if self.plays_roles() { usize::from(self.nodes) } else { 0 };
-        Ok(Spec { program, timing, sabotaged, routers: vec![RouterSpec::main()], servers })
+        let routers = vec![RouterSpec::main()];
+        Ok(Spec { program, timing, sabotaged, routers, promotes_in: None, servers })
     }
 
     /// Whether primary and replicas change places, too.
     fn plays_roles(&self) -> bool {
         let asked = self.scenario.is_empty() || self.scenario.contains(&Scenario::Roles);
-        asked && self.beside.is_none() && !self.scale && !self.drift
+        asked && self.beside.is_none() && !self.scale && !self.fleet && !self.drift
+    }
+
+    /// How many virtual routers there are, where there are many.
+    fn routers(&self) -> Result<u16, LabError> {
+        let most = if self.fleet { 1000 } else { 255 };
+        match self.routers {
+            None => Ok(most),
+            Some(routers) if routers <= most => Ok(routers),
+            Some(routers) => Err(LabError::Usage(format!(
+                "--routers {routers}: one LAN has 255; --fleet has four"
+            ))),
+        }
     }
 
     fn program(&self) -> Result<Program, LabError> {
@@ -204,6 +227,7 @@ fn forbidden_help() -> String {
 
 fn outside(args: &LabArgs) -> Result<ExitCode, LabError> {
     args.timing()?;
+    args.routers()?;
     let program = std::env::current_exe().context("find this program")?;
     let what = "make a directory for files and logs";
     // Removed when this function ends, however the inside ended.
@@ -225,9 +249,10 @@ fn inside(args: &LabArgs, dir: &Path) -> Result<ExitCode, LabError> {
     let recorder = Arc::new(Recorder::default());
     enter::watch_signals(Arc::clone(&recorder))?;
     let stage = Stage { args, dir, surroundings, recorder, screen: Screen::new(args.json) };
-    let holds = match (args.scale, args.drift) {
-        (true, _) => scale::scale(&stage)?,
-        (_, true) => scale::drift(&stage)?,
+    let holds = match (args.scale, args.fleet, args.drift) {
+        (true, _, _) => scale::scale(&stage)?,
+        (_, true, _) => fleet::fleet(&stage)?,
+        (_, _, true) => scale::drift(&stage)?,
         _ => walk::walk(&stage)?,
     };
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })

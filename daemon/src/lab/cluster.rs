@@ -64,6 +64,19 @@ impl Cluster {
         self.nodes[node].start(&self.lan.nodes[node])
     }
 
+    /// Stops a node's daemon, and starts it again with another file.
+    pub(crate) fn restart(
+        &mut self,
+        node: usize,
+        within: Duration,
+        change: impl FnOnce(&mut Spec),
+    ) -> Result<(), LabError> {
+        self.nodes[node].signal(Signal::SIGTERM)?;
+        self.nodes[node].reap(within)?;
+        self.nodes[node].rewrite(change)?;
+        self.start(node)
+    }
+
     /// Sends a signal to a node's daemon, and tells when.
     pub(crate) fn signal(&self, node: usize, signal: Signal) -> Result<Duration, LabError> {
         let at = clock::now();

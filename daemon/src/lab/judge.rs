@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::record::{Fact, Probe};
+use super::record::{Fact, Probe, Said};
 use super::theory::{self, Timing};
 
 /// The most nodes a lab has.
@@ -173,6 +173,8 @@ pub(crate) enum Kind {
     Return,
     /// The MASTER's daemon is asked to stop.
     Stop,
+    /// It is, and its successor has a script to run first.
+    Hook,
     /// The MASTER's cable is pulled.
     Pull,
     /// The cable is put back.
@@ -198,6 +200,7 @@ impl Kind {
             Self::Crash => "kill -9 of the guard, too",
             Self::Return => "return of the better node",
             Self::Stop => "planned stop",
+            Self::Hook => "planned stop, 2 s hook",
             Self::Pull => "cable pulled",
             Self::Back => "cable back",
             Self::Partition => "partition",
@@ -217,6 +220,7 @@ impl Kind {
             Self::Crash => "crash",
             Self::Return => "return",
             Self::Stop => "stop",
+            Self::Hook => "hook",
             Self::Pull => "pull",
             Self::Back => "back",
             Self::Partition => "partition",
@@ -240,6 +244,8 @@ pub(crate) struct Measure {
     pub(crate) takeover: Option<(Duration, Duration)>,
     /// After a healing: until there was one holder and the client served for good.
     pub(crate) healed: Option<Duration>,
+    /// After a thaw: what the node said while another was MASTER.
+    pub(crate) said: Option<Said>,
     /// What never came to pass.
     pub(crate) failure: Option<String>,
 }
@@ -323,7 +329,7 @@ pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check>
         Kind::Restart | Kind::Upgrade => vec![overlap(either(5.0, 20.0)), gap()],
         Kind::Crash | Kind::Freeze => vec![overlap(lease), first_advert(), gap_over_theory(20.0)],
         // Until whoever goes has heard the announcement.
-        Kind::Stop => vec![overlap(20.0), first_advert(), gap()],
+        Kind::Stop | Kind::Hook => vec![overlap(20.0), first_advert(), gap()],
         Kind::Partition => vec![first_advert(), gap_over_theory(20.0)],
         Kind::Pull => vec![first_advert(), gap_over_theory(5.0)],
         Kind::Return | Kind::Back | Kind::Thaw => vec![gap()],

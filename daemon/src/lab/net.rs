@@ -6,6 +6,8 @@
 //!          node 2  node 4 …      node 1  node 3 …
 //! ```
 //!
+//! Where many routers need more VRIDs than one LAN has, each node has a cable to further LANs, too.
+//!
 //! Everything lives in namespaces of this process and vanishes with it.
 
 use std::fs::{self, File};
@@ -26,14 +28,53 @@ use super::judge;
 pub(crate) const VIP: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 200);
 /// The client's own address.
 pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 100);
-/// The only interface of a node or the client.
-pub(crate) const INTERFACE: &str = "eth0";
+/// How many LANs there can be.
+pub(crate) const LANS_MAX: usize = 4;
+/// The second octet of all addresses on the first LAN.
+const FIRST_LAN: u8 = 99;
+/// The third octet of the VIPs of many routers.
+const MANY_VIPS: u8 = 1;
 const PREFIX_LEN: u8 = 24;
 
-/// A node's own address.
+/// The interface of a node on a LAN. The client is on the first one only.
+pub(crate) fn interface(lan: usize) -> String {
+    format!("eth{lan}")
+}
+
+/// A node's own address on the first LAN.
 pub(crate) fn address(node: usize) -> Ipv4Addr {
+    address_on(0, node)
+}
+
+fn address_on(lan: usize, node: usize) -> Ipv4Addr {
     let last = u8::try_from(node).unwrap_or(u8::MAX).saturating_add(11);
-    Ipv4Addr::new(10, 99, 0, last)
+    Ipv4Addr::new(10, second_octet(lan), 0, last)
+}
+
+fn second_octet(lan: usize) -> u8 {
+    FIRST_LAN.saturating_add(u8::try_from(lan).unwrap_or(u8::MAX))
+}
+
+/// The VIP of one of many routers.
+pub(crate) fn vip(lan: usize, router: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, second_octet(lan), MANY_VIPS, router)
+}
+
+/// Whether an address is the VIP of one of many routers.
+pub(crate) fn is_vip_of_many(address: Ipv4Addr) -> bool {
+    let [first, second, third, _] = address.octets();
+    first == 10 && second >= FIRST_LAN && third == MANY_VIPS
+}
+
+/// The lab's end of a node's cable to a LAN.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Port {
+    /// The number of the interface.
+    pub(crate) index: u32,
+    /// Whose cable it is.
+    pub(crate) node: usize,
+    /// To which LAN.
+    pub(crate) lan: usize,
 }
 
 /// A network namespace, alive as long as this value.
@@ -156,7 +197,7 @@ impl Netlink {
 pub(crate) struct Lan {
     netlink: Netlink,
     trunk: u32,
-    ports: Vec<u32>,
+    ports: Vec<Port>,
     /// Where each node lives.
     pub(crate) nodes: Vec<Namespace>,
     /// Where the client lives.
@@ -172,6 +213,11 @@ impl std::fmt::Debug for Lan {
 impl Lan {
     /// Builds it in the network namespace of the calling thread.
     pub(crate) fn build(nodes: usize) -> Result<Self, LabError> {
+        Self::build_with(nodes, 1)
+    }
+
+    /// Builds it with so many LANs, of which only the first falls in two.
+    pub(crate) fn build_with(nodes: usize, lans: usize) -> Result<Self, LabError> {
         let netlink = Netlink::new()?;
         let near = netlink.add_bridge("lan-a")?;
         let far = netlink.add_bridge("lan-b")?;
@@ -183,27 +229,41 @@ impl Lan {
         netlink.switch(trunk_end, true)?;
 
         let client = Namespace::new()?;
-        plug_in(&netlink, &client, "client", CLIENT, near)?;
+        plug_in(&netlink, &client, "client", (&interface(0), CLIENT), near)?;
         let mut lan = Self { netlink, trunk, ports: vec![], nodes: vec![], client };
         for node in 0..nodes {
             let namespace = Namespace::new()?;
             let bridge = if judge::on_far_lan(node) { far } else { near };
-            let name = format!("node-{}", node + 1);
-            let port = plug_in(&lan.netlink, &namespace, &name, address(node), bridge)?;
-            lan.ports.push(port);
             lan.nodes.push(namespace);
+            lan.lay_cable(node, 0, bridge)?;
+        }
+        for further in 1..lans {
+            let bridge = lan.netlink.add_bridge(&format!("lan-{further}"))?;
+            for node in 0..nodes {
+                lan.lay_cable(node, further, bridge)?;
+            }
         }
         Ok(lan)
     }
 
-    /// The lab's end of each node's cable.
-    pub(crate) fn ports(&self) -> &[u32] {
+    fn lay_cable(&mut self, node: usize, lan: usize, bridge: u32) -> Result<(), LabError> {
+        let name = format!("node-{}-{lan}", node + 1);
+        let (inside, address) = (interface(lan), address_on(lan, node));
+        let namespace = &self.nodes[node];
+        let index = plug_in(&self.netlink, namespace, &name, (&inside, address), bridge)?;
+        self.ports.push(Port { index, node, lan });
+        Ok(())
+    }
+
+    /// The lab's end of each node's cables.
+    pub(crate) fn ports(&self) -> &[Port] {
         &self.ports
     }
 
     /// Pulls a node's cable or puts it back: the node loses or gets its carrier.
     pub(crate) fn plug(&self, node: usize, plugged: bool) -> Result<(), LabError> {
-        self.netlink.switch(self.ports[node], plugged)
+        let mut cables = self.ports.iter().filter(|port| port.node == node);
+        cables.try_for_each(|port| self.netlink.switch(port.index, plugged))
     }
 
     /// Cuts or mends the cable between the LANs: no node's carrier changes.
@@ -217,16 +277,16 @@ fn plug_in(
     netlink: &Netlink,
     namespace: &Namespace,
     name: &str,
-    address: Ipv4Addr,
+    (interface, address): (&str, Ipv4Addr),
     bridge: u32,
 ) -> Result<u32, LabError> {
-    let peer = LinkUnspec::new_with_name(INTERFACE).setns_by_fd(namespace.fd());
+    let peer = LinkUnspec::new_with_name(interface).setns_by_fd(namespace.fd());
     let port = netlink.add_cable(name, peer)?;
     netlink.attach(port, bridge)?;
     namespace.run(|| {
         let inside = Netlink::new()?;
         inside.switch(inside.index("lo")?, true)?;
-        let index = inside.index(INTERFACE)?;
+        let index = inside.index(interface)?;
         inside.add_address(index, address)?;
         inside.switch(index, true)
     })?;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -15,7 +16,7 @@ use nix::unistd::Pid;
 
 use super::clock;
 use super::error::{Context, LabError};
-use super::net::{INTERFACE, Namespace, VIP, address};
+use super::net::{Namespace, VIP, address, interface};
 use super::script::{API_PORT, POSTGRES_PORT};
 use super::theory::{Timing, Version};
 
@@ -32,18 +33,20 @@ pub(crate) enum Program {
 }
 
 /// One virtual router of a node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RouterSpec {
+    /// On which LAN.
+    pub(crate) lan: usize,
     /// Its VRID.
     pub(crate) id: u8,
-    /// Its VIP with the prefix length.
-    pub(crate) vip: (std::net::Ipv4Addr, u8),
+    /// Its VIPs with their prefix length.
+    pub(crate) vips: Vec<(Ipv4Addr, u8)>,
 }
 
 impl RouterSpec {
     /// The router of the scenarios.
     pub(crate) fn main() -> Self {
-        Self { id: ROUTER_ID, vip: (VIP, 24) }
+        Self { lan: 0, id: ROUTER_ID, vips: vec![(VIP, 24)] }
     }
 }
 
@@ -58,6 +61,8 @@ pub(crate) struct Spec {
     pub(crate) sabotaged: bool,
     /// The virtual routers.
     pub(crate) routers: Vec<RouterSpec>,
+    /// How long their `pre_promote_script` takes, if they have one.
+    pub(crate) promotes_in: Option<Duration>,
     /// How many nodes have a stand-in for Patroni that is to be asked; the first ones.
     pub(crate) servers: usize,
 }
@@ -103,13 +108,18 @@ impl Spec {
         let table = if self.routers.len() == 1 { "[]" } else { "[[]]" };
         let (open, close) = table.split_at(table.len() / 2);
         writeln!(text, "{open}general.virtual_router{close}")?;
-        writeln!(text, "interface = \"{INTERFACE}\"")?;
+        writeln!(text, "interface = \"{}\"", interface(router.lan))?;
         writeln!(text, "router_id = {}", router.id)?;
         writeln!(text, "priority = {priority}")?;
         writeln!(text, "advert_int = {}", self.timing.advert_int.as_secs_f64())?;
-        writeln!(text, "vip_addresses = [ \"{}/{}\" ]", router.vip.0, router.vip.1)?;
+        let vips: Vec<String> =
+            router.vips.iter().map(|(address, len)| format!("\"{address}/{len}\"")).collect();
+        writeln!(text, "vip_addresses = [ {} ]", vips.join(", "))?;
         if self.timing.version == Version::V3 {
             writeln!(text, "version = 3")?;
+        }
+        if let Some(time) = self.promotes_in {
+            writeln!(text, "pre_promote_script = \"sleep {}\"", time.as_secs_f64())?;
         }
         if self.sabotaged {
             writeln!(text, "lease = false\nhandover = \"strict\"")?;
@@ -123,14 +133,17 @@ impl Spec {
         priority: u8,
         router: &RouterSpec,
     ) -> std::fmt::Result {
-        writeln!(text, "vrrp_instance lab_{} {{", router.id)?;
-        writeln!(text, "    state BACKUP\n    interface {INTERFACE}")?;
+        writeln!(text, "vrrp_instance lab_{}_{} {{", router.lan, router.id)?;
+        writeln!(text, "    state BACKUP\n    interface {}", interface(router.lan))?;
         writeln!(text, "    version {}", self.timing.version.number())?;
         writeln!(text, "    virtual_router_id {}", router.id)?;
         writeln!(text, "    priority {priority}")?;
         writeln!(text, "    advert_int {}", self.timing.advert_int.as_secs_f64())?;
-        let (address, prefix_len) = router.vip;
-        writeln!(text, "    virtual_ipaddress {{\n        {address}/{prefix_len}\n    }}\n}}")
+        writeln!(text, "    virtual_ipaddress {{")?;
+        for (address, prefix_len) in &router.vips {
+            writeln!(text, "        {address}/{prefix_len}")?;
+        }
+        writeln!(text, "    }}\n}}")
     }
 }
 
@@ -156,9 +169,19 @@ impl Node {
         let dir = dir.join(format!("node-{}", index + 1));
         let node = Self { index, priority, spec, dir, child: None };
         fs::create_dir_all(&node.dir).context("make a node's directory")?;
-        let text = node.spec.file(priority) + &node.spec.shard(&node.socket());
-        fs::write(node.file(), text).context("write a node's file")?;
+        node.write_file()?;
         Ok(node)
+    }
+
+    /// Has something else in the node's file from now on.
+    pub(crate) fn rewrite(&mut self, change: impl FnOnce(&mut Spec)) -> Result<(), LabError> {
+        change(&mut self.spec);
+        self.write_file()
+    }
+
+    fn write_file(&self) -> Result<(), LabError> {
+        let text = self.spec.file(self.priority) + &self.spec.shard(&self.socket());
+        fs::write(self.file(), text).context("write a node's file")
     }
 
     /// Where the daemon's configuration is.
@@ -237,9 +260,14 @@ impl Node {
         sent.context(format!("send {signal} to the daemon of node {}", self.index + 1))
     }
 
+    /// Whether this program runs there.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self.spec.program, Program::OpenProxy(_))
+    }
+
     /// Whether its daemon has a guard.
     pub(crate) fn has_guard(&self) -> bool {
-        matches!(self.spec.program, Program::OpenProxy(_)) && !self.spec.sabotaged
+        self.is_ours() && !self.spec.sabotaged
     }
 
     /// The guard of its daemon, if that has one: its only child.

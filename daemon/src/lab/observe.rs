@@ -3,16 +3,16 @@
 //!
 //! The observing threads live as long as the process.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IoSliceMut;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::thread;
 
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::address::AddressAttribute;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::cmsg_space;
 use nix::errno::Errno;
@@ -28,7 +28,7 @@ use socket2::{SockFilter, SockRef};
 use super::advert::{self, Frame};
 use super::clock;
 use super::error::{Context, LabError};
-use super::net::{Lan, VIP};
+use super::net::{self, Lan, Port, VIP};
 use super::record::{Fact, Recorder, Sighting};
 
 /// The multicast group of IPv4 address events.
@@ -77,8 +77,8 @@ fn watch_addresses(lan: &Lan, recorder: Arc<Recorder>) -> Result<(), LabError> {
     spawn("addresses", watch)
 }
 
-/// The prefix lengths under which a node has the VIP; several are possible.
-type Holding = BTreeSet<u8>;
+/// The prefix lengths under which a node has each VIP; several are possible.
+type Holding = BTreeMap<Ipv4Addr, BTreeSet<u8>>;
 
 fn drain_addresses(
     node: usize,
@@ -96,22 +96,21 @@ fn drain_addresses(
             }
             Err(_) => return,
         };
-        let held_before = !holding.is_empty();
         for event in messages(&buffer[..len]) {
-            if let RouteNetlinkMessage::NewAddress(address) = &event
-                && is_vip(address)
-            {
-                holding.insert(address.header.prefix_len);
+            let Some((vip, prefix_len, comes)) = vip_event(&event) else { continue };
+            let prefixes = holding.entry(vip).or_default();
+            let held_before = !prefixes.is_empty();
+            if comes {
+                prefixes.insert(prefix_len);
+            } else {
+                prefixes.remove(&prefix_len);
             }
-            if let RouteNetlinkMessage::DelAddress(address) = &event
-                && is_vip(address)
-            {
-                holding.remove(&address.header.prefix_len);
+            let held = !prefixes.is_empty();
+            match held != held_before {
+                true if vip == VIP => recorder.note_fact(Fact::Held(node, held)),
+                true => recorder.note_move(node, vip, held),
+                false => {}
             }
-        }
-        let held = !holding.is_empty();
-        if held != held_before {
-            recorder.note_fact(Fact::Held(node, held));
         }
     }
 }
@@ -132,14 +131,27 @@ fn messages(mut bytes: &[u8]) -> Vec<RouteNetlinkMessage> {
     found
 }
 
-fn is_vip(message: &AddressMessage) -> bool {
-    message.attributes.contains(&AddressAttribute::Local(IpAddr::V4(VIP)))
+/// The VIP that an event is about, its prefix length, and whether it comes or goes.
+fn vip_event(event: &RouteNetlinkMessage) -> Option<(Ipv4Addr, u8, bool)> {
+    let (message, comes) = if let RouteNetlinkMessage::NewAddress(message) = event {
+        (message, true)
+    } else if let RouteNetlinkMessage::DelAddress(message) = event {
+        (message, false)
+    } else {
+        return None;
+    };
+    let mut attributes = message.attributes.iter();
+    let address = attributes.find_map(|attribute| {
+        let AddressAttribute::Local(IpAddr::V4(address)) = attribute else { return None };
+        (*address == VIP || net::is_vip_of_many(*address)).then_some(*address)
+    })?;
+    Some((address, message.header.prefix_len, comes))
 }
 
 /// Lets through what the lab judges by: ARP, and IPv4 with protocol 112, coming out of a node.
 /// The same packet passes again on every cable it is flooded to, and would fill the buffer.
 /// Jumps count the instructions to skip.
-fn filter(ports: &[u32]) -> Vec<SockFilter> {
+fn filter(ports: &[Port]) -> Vec<SockFilter> {
     const LOAD_PACKET_TYPE: SockFilter = SockFilter::new(0x30, 0, 0, 0xffff_f004);
     const LOAD_INTERFACE: SockFilter = SockFilter::new(0x20, 0, 0, 0xffff_f008);
     const OUTGOING: u32 = 4;
@@ -160,13 +172,13 @@ fn filter(ports: &[u32]) -> Vec<SockFilter> {
     ];
     for (port, left) in ports.iter().zip((0..count).rev()) {
         // One of ours: on to the question what it is. The last that isn't: refuse.
-        filter.push(SockFilter::new(0x15, left, if left == 0 { 6 } else { 0 }, *port));
+        filter.push(SockFilter::new(0x15, left, if left == 0 { 6 } else { 0 }, port.index));
     }
     filter.extend(what);
     filter
 }
 
-fn watch_cables(ports: Vec<u32>, recorder: Arc<Recorder>) -> Result<(), LabError> {
+fn watch_cables(ports: Vec<Port>, recorder: Arc<Recorder>) -> Result<(), LabError> {
     let what = "listen to the cables";
     let packets =
         socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)
@@ -184,7 +196,7 @@ fn watch_cables(ports: Vec<u32>, recorder: Arc<Recorder>) -> Result<(), LabError
     })
 }
 
-fn read_frame(packets: &OwnedFd, ports: &[u32], recorder: &Recorder) {
+fn read_frame(packets: &OwnedFd, ports: &[Port], recorder: &Recorder) {
     let mut frame = [0; FRAME_LEN_MAX];
     let mut space = cmsg_space!(TimeSpec, u32);
     let mut slices = [IoSliceMut::new(&mut frame)];
@@ -209,14 +221,16 @@ fn read_frame(packets: &OwnedFd, ports: &[u32], recorder: &Recorder) {
     let Some(from) = from.filter(|from| from.pkttype() != libc::PACKET_OUTGOING) else {
         return;
     };
-    let Some(node) = ports.iter().position(|&port| port as usize == from.ifindex()) else {
+    let Some(&Port { node, lan, .. }) =
+        ports.iter().find(|port| port.index as usize == from.ifindex())
+    else {
         return;
     };
     let at = at.unwrap_or_else(clock::now);
     match advert::parse(&frame[..len.min(FRAME_LEN_MAX)]) {
         Some(Frame::Advert(advert)) => recorder.note(|record| {
             record.lost = record.lost.max(u64::from(lost));
-            record.adverts.push(Sighting { at, node, advert });
+            record.adverts.push(Sighting { at, node, lan, advert });
         }),
         Some(Frame::Claim(VIP)) => recorder.note(|record| record.claims.push((at, node))),
         Some(Frame::Claim(_)) | None => {}

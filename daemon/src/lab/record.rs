@@ -1,5 +1,6 @@
 //! The record: everything the observers saw, and a way to wait for something to be seen.
 
+use std::net::Ipv4Addr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,8 +28,23 @@ pub(crate) struct Sighting {
     pub(crate) at: Duration,
     /// Whose cable it came out of.
     pub(crate) node: usize,
+    /// The LAN at the other end of that cable.
+    pub(crate) lan: usize,
     /// What it said.
     pub(crate) advert: Advert,
+}
+
+/// The VIP of one of many routers came onto a node, or went.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Move {
+    /// When the node's kernel had told so.
+    pub(crate) at: Duration,
+    /// Which node.
+    pub(crate) node: usize,
+    /// Which VIP.
+    pub(crate) vip: Ipv4Addr,
+    /// Whether the node has it from now on.
+    pub(crate) held: bool,
 }
 
 /// One question of the client to the VIP.
@@ -40,11 +56,28 @@ pub(crate) struct Probe {
     pub(crate) answer: Option<(Duration, usize)>,
 }
 
+/// How much a node has said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Adverts.
+    pub(crate) adverts: usize,
+    /// Announcements of the VIP.
+    pub(crate) claims: usize,
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} adverts, {} GARPs", self.adverts, self.claims)
+    }
+}
+
 /// All observations of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     /// Who held the VIP and who could reach whom.
     pub(crate) facts: Vec<(Duration, Fact)>,
+    /// Where the VIPs of many routers came and went.
+    pub(crate) moves: Vec<Move>,
     /// Every advert of every node.
     pub(crate) adverts: Vec<Sighting>,
     /// ARP packets that claim the VIP, by node.
@@ -75,6 +108,16 @@ impl Record {
             .filter(|seen| seen.node == node && seen.advert.priority > 0)
             .last()
             .map(|seen| seen.at)
+    }
+
+    /// What a node has said since a moment.
+    pub(crate) fn said_since(&self, node: usize, from: Duration) -> Said {
+        let adverts = self.adverts.iter().rev().take_while(|seen| seen.at >= from);
+        let claims = self.claims.iter().rev().take_while(|(at, _)| *at >= from);
+        Said {
+            adverts: adverts.filter(|seen| seen.node == node).count(),
+            claims: claims.filter(|(_, by)| *by == node).count(),
+        }
     }
 
     /// The latest answer a probe got, and from whom.
@@ -117,6 +160,11 @@ impl Recorder {
     pub(crate) fn note_fact(&self, fact: Fact) {
         // The stamp is taken under the lock, so that facts stay in order of time.
         self.note(|record| record.facts.push((clock::now(), fact)));
+    }
+
+    /// Adds that one of many VIPs comes or goes now.
+    pub(crate) fn note_move(&self, node: usize, vip: Ipv4Addr, held: bool) {
+        self.note(|record| record.moves.push(Move { at: clock::now(), node, vip, held }));
     }
 
     /// Waits until `seen` finds what it looks for, `deadline` passes, or the user has enough.

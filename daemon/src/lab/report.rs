@@ -93,6 +93,9 @@ impl Row {
         };
         let healed = self.runs.iter().filter_map(|run| run.healed).max();
         let first = healed.map_or(first, |time| format!("healed {:.1}", millis(time)));
+        let said =
+            self.runs.iter().filter_map(|run| run.said).max_by_key(|s| (s.adverts, s.claims));
+        let first = said.map_or(first, |said| said.to_string());
         let bounds: Vec<String> = self.checks.iter().map(bound).collect();
         [
             self.kind.name().to_owned(),
@@ -140,6 +143,8 @@ fn run_json(run: &Measure) -> Value {
         "first_advert_ms": run.takeover.map(|(actual, _)| millis(actual)),
         "first_advert_theory_ms": run.takeover.map(|(_, theory)| millis(theory)),
         "healed_ms": run.healed.map(millis),
+        "adverts_after_thaw": run.said.map(|said| said.adverts),
+        "announcements_after_thaw": run.said.map(|said| said.claims),
         "failure": run.failure,
     })
 }
@@ -153,7 +158,11 @@ fn finite(value: f64) -> Value {
 pub(crate) fn progress(kind: Kind, timing: Timing, run: &Measure) -> String {
     let row = Row::new(kind, timing, vec![run.clone()]);
     let [name, gap, overlap, first, _, verdict] = row.cells();
-    let first = if first == "-" { String::new() } else { format!(", first advert {first}") };
+    let first = match (&run.said, first.as_str()) {
+        (Some(said), _) => format!(", before its return {said}"),
+        (None, "-") => String::new(),
+        (None, first) => format!(", first advert {first}"),
+    };
     let why = run.failure.as_ref().map_or_else(String::new, |why| format!(": {why}"));
     format!("  {name:<27} client gap {gap} ms, two holders {overlap} ms{first}  {verdict}{why}")
 }
@@ -180,7 +189,8 @@ pub(crate) fn table(rows: &[Row]) -> Vec<String> {
     lines.push(
         "Times in ms, counted from the fault; late: later than theory, which is also in brackets.\n\
          Gap and first advert are medians. Two holders: the worst, among nodes that can reach\n\
-         each other. A bound with ! is broken."
+         each other. After a thaw: what the node said while another was MASTER. A bound with ! is\n\
+         broken."
             .to_owned(),
     );
     for row in rows {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::hint;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -16,7 +15,7 @@ use serde_json::{Value, json};
 use super::cluster::Cluster;
 use super::error::LabError;
 use super::judge::millis;
-use super::net::Lan;
+use super::net::{self, Lan};
 use super::node::{Node, Program, RouterSpec, Spec};
 use super::record::Record;
 use super::report::Screen;
@@ -44,7 +43,7 @@ pub(super) fn scale(stage: &Stage<'_>) -> Result<bool, LabError> {
     let mut figures = vec![];
     for (name, program) in programs {
         let mut spec = stage.args.spec(program)?;
-        spec.routers = routers(stage.args.routers);
+        spec.routers = routers(stage.args.routers()?);
         let dir = stage.dir.join(name);
         let recorder = Arc::clone(&stage.recorder);
         let mut cluster = Cluster::new(lan, &spec, recorder, stage.screen, &dir)?;
@@ -67,7 +66,7 @@ pub(super) fn scale(stage: &Stage<'_>) -> Result<bool, LabError> {
     if stage.args.json {
         let daemons: Value = figures.iter().map(|(name, figure)| figure.json(name)).collect();
         Screen::document(&json!({
-            "routers": stage.args.routers,
+            "routers": stage.args.routers()?,
             "advert_int_s": stage.args.timing()?.advert_int.as_secs_f64(),
             "busy_loops": stage.args.busy,
             "daemons": daemons,
@@ -77,8 +76,9 @@ pub(super) fn scale(stage: &Stage<'_>) -> Result<bool, LabError> {
     Ok(holds)
 }
 
-fn routers(count: u8) -> Vec<RouterSpec> {
-    (1..=count).map(|id| RouterSpec { id, vip: (Ipv4Addr::new(10, 99, 1, id), 32) }).collect()
+fn routers(count: u16) -> Vec<RouterSpec> {
+    let ids = (1..=u8::MAX).take(usize::from(count));
+    ids.map(|id| RouterSpec { lan: 0, id, vips: vec![(net::vip(0, id), 32)] }).collect()
 }
 
 /// What one daemon used and did.
@@ -133,10 +133,10 @@ impl Figure {
 
 fn watch(stage: &Stage<'_>, cluster: &mut Cluster, name: &str) -> Result<Figure, LabError> {
     let args = stage.args;
-    stage.screen.line(&format!("{name}: {} routers, starting", args.routers));
+    stage.screen.line(&format!("{name}: {} routers, starting", args.routers()?));
     let begin = clock::now();
     cluster.start(BETTER)?;
-    let all = usize::from(args.routers);
+    let all = usize::from(args.routers()?);
     let elected = cluster.wait("every router must have its MASTER", START_WITHIN, |record| {
         (masters(record, begin).len() >= all).then_some(())
     })?;

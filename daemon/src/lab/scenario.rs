@@ -8,14 +8,15 @@ use super::clock;
 use super::cluster::Cluster;
 use super::error::LabError;
 use super::judge::{Kind, Measure};
+use super::node::Spec;
 
 /// The best node, MASTER whenever nothing is wrong.
 const MASTER: usize = 0;
 /// The node that takes over from it.
 const SUCCESSOR: usize = 1;
-/// How long a MASTER stays frozen after its successor took over.
-const FROZEN: Duration = Duration::from_secs(2);
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// How long a script before promotion takes, where there is one.
+const PROMOTES_IN: Duration = Duration::from_secs(2);
 
 /// What the user can ask for. Each leaves the cluster as it found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -32,6 +33,8 @@ pub(crate) enum Scenario {
     Crash,
     /// A planned stop (SIGTERM) of the MASTER, and its return.
     Stop,
+    /// A planned stop whose successor has a pre_promote_script that takes two seconds.
+    Hook,
     /// The better node comes back after a planned stop (the same as `stop`).
     Return,
     /// The MASTER's cable is pulled, and put back.
@@ -46,12 +49,13 @@ pub(crate) enum Scenario {
 
 impl Scenario {
     /// All of them but the first, in the order in which they run.
-    pub(crate) const AFTER_ELECTION: [Self; 8] = [
+    pub(crate) const AFTER_ELECTION: [Self; 9] = [
         Self::Kill,
         Self::Restart,
         Self::Upgrade,
         Self::Crash,
         Self::Stop,
+        Self::Hook,
         Self::Pull,
         Self::Partition,
         Self::Freeze,
@@ -66,11 +70,13 @@ impl Scenario {
 /// What one run of a scenario gives: the fault's measure and, mostly, that of its undoing.
 pub(crate) type Measures = Vec<(Kind, Measure)>;
 
-/// Runs one scenario once, hitting the protocol at this phase of an advert interval (0 to 1).
+/// Runs one scenario once, hitting the protocol at this phase of an advert interval (0 to 1). A
+/// MASTER that is frozen stays so this long after its successor took over.
 pub(crate) fn run(
     cluster: &mut Cluster,
     scenario: Scenario,
     phase: f64,
+    frozen: Duration,
 ) -> Result<Measures, LabError> {
     match scenario.canonical() {
         Scenario::Election => election(cluster),
@@ -79,9 +85,10 @@ pub(crate) fn run(
         Scenario::Upgrade => upgrade(cluster, phase),
         Scenario::Crash => crash(cluster, phase),
         Scenario::Stop | Scenario::Return => stop(cluster, phase),
+        Scenario::Hook => hook(cluster, phase),
         Scenario::Pull => pull(cluster, phase),
         Scenario::Partition => partition(cluster, phase),
-        Scenario::Freeze => freeze(cluster, phase),
+        Scenario::Freeze => freeze(cluster, phase, frozen),
         // No virtual router is concerned.
         Scenario::Roles => Ok(vec![]),
     }
@@ -149,6 +156,32 @@ fn crash(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
 }
 
 fn stop(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
+    let stopped = stopped(cluster, phase)?;
+    let returned = comes_back(cluster)?;
+    Ok(vec![(Kind::Stop, stopped), (Kind::Return, returned)])
+}
+
+fn hook(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
+    if !cluster.nodes[MASTER].is_ours() {
+        return Ok(vec![]);
+    }
+    let begin = clock::now();
+    let with_hook = |spec: &mut Spec| spec.promotes_in = Some(PROMOTES_IN);
+    for node in [SUCCESSOR, MASTER] {
+        cluster.restart(node, STOP_WITHIN, with_hook)?;
+    }
+    let failure = cluster.settle(MASTER, begin)?;
+    let mut stopped = stopped(cluster, phase)?;
+    stopped.failure = failure.or(stopped.failure);
+    let without = |spec: &mut Spec| spec.promotes_in = None;
+    cluster.nodes[MASTER].rewrite(without)?;
+    comes_back(cluster)?;
+    cluster.restart(SUCCESSOR, STOP_WITHIN, without)?;
+    Ok(vec![(Kind::Hook, stopped)])
+}
+
+/// The MASTER's planned stop.
+fn stopped(cluster: &mut Cluster, phase: f64) -> Result<Measure, LabError> {
     cluster.wait_phase(MASTER, phase)?;
     let fault = cluster.signal(MASTER, Signal::SIGTERM)?;
     let status = cluster.nodes[MASTER].reap(STOP_WITHIN)?;
@@ -159,8 +192,7 @@ fn stop(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
         Some(status) => fail(&mut stopped, format!("the daemon ended with {status}")),
         None => fail(&mut stopped, "the daemon did not end in 5 s".to_owned()),
     }
-    let returned = comes_back(cluster)?;
-    Ok(vec![(Kind::Stop, stopped), (Kind::Return, returned)])
+    Ok(stopped)
 }
 
 fn pull(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
@@ -200,13 +232,13 @@ fn partition(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
     Ok(vec![(Kind::Partition, cut), (Kind::Healing, healed)])
 }
 
-fn freeze(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
+fn freeze(cluster: &mut Cluster, phase: f64, frozen: Duration) -> Result<Measures, LabError> {
     cluster.wait_phase(MASTER, phase)?;
     let fault = cluster.signal(MASTER, Signal::SIGSTOP)?;
     let taken = cluster.wait_takeover(SUCCESSOR, fault)?;
     // Long enough to see the lease end, where that comes after the takeover.
     let lease = cluster.timing.two_holders_max(cluster.nodes[SUCCESSOR].priority());
-    let frozen = FROZEN.max(lease + FROZEN / 4);
+    let frozen = frozen.max(lease + Duration::from_millis(500));
     cluster.wait_until("the MASTER is frozen", clock::now() + frozen)?;
     let thaw = cluster.signal(MASTER, Signal::SIGCONT)?;
     // A daemon that doesn't notice how late it is would act at once; one that does waits for
@@ -217,8 +249,13 @@ fn freeze(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
     let failure = (!taken).then(|| "nobody took over".to_owned());
     let mut frozen = Measure { failure, ..cluster.measure(fault) };
     cluster.measure_takeover(&mut frozen, MASTER, fault);
+    // Until now another is MASTER: an assertion and one round of announcements at most.
+    let said = cluster.recorder.lock().said_since(MASTER, thaw);
     let failure = cluster.settle(MASTER, thaw)?;
-    let thawed = Measure { failure, ..cluster.measure(thaw) };
+    let mut thawed = Measure { failure, said: Some(said), ..cluster.measure(thaw) };
+    if said.adverts > 1 || said.claims > 1 {
+        fail(&mut thawed, format!("the thawed node says too much: {said}"));
+    }
     Ok(vec![(Kind::Freeze, frozen), (Kind::Thaw, thawed)])
 }
 

@@ -35,6 +35,14 @@ fn impossible_intervals_are_refused() {
 }
 
 #[test]
+fn one_lan_has_255_routers_and_four_a_thousand() {
+    assert_eq!(args("--scale").routers().expect("valid"), 255);
+    assert_eq!(args("--fleet").routers().expect("valid"), 1000);
+    assert!(args("--scale --routers 256").routers().is_err());
+    assert_eq!(args("--fleet --routers 256").routers().expect("valid"), 256);
+}
+
+#[test]
 fn scenarios_come_as_a_list() {
     let args = args("--scenario pull,return --scenario kill");
     assert_eq!(args.scenario, [Scenario::Pull, Scenario::Return, Scenario::Kill]);

@@ -91,8 +91,9 @@ fn run_all(
     args: &LabArgs,
     measures: &mut scenario::Measures,
 ) -> Result<(), LabError> {
+    let frozen = Duration::from_secs(args.frozen);
     let mut run = |scenario, phase| -> Result<(), LabError> {
-        for (kind, measure) in scenario::run(cluster, scenario, phase)? {
+        for (kind, measure) in scenario::run(cluster, scenario, phase, frozen)? {
             cluster.screen.line(&report::progress(kind, cluster.timing, &measure));
             measures.push((kind, measure));
         }

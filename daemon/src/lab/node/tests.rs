@@ -2,7 +2,14 @@ use super::*;
 
 fn spec(program: Program) -> Spec {
     let timing = Timing { advert_int: Duration::from_millis(10), version: Version::V3 };
-    Spec { program, timing, sabotaged: false, routers: vec![RouterSpec::main()], servers: 0 }
+    Spec {
+        program,
+        timing,
+        sabotaged: false,
+        routers: vec![RouterSpec::main()],
+        promotes_in: None,
+        servers: 0,
+    }
 }
 
 #[test]
@@ -33,7 +40,7 @@ fn a_file_of_whole_seconds_has_whole_numbers_and_no_version() {
 #[test]
 fn a_file_of_many_routers_is_an_array() {
     let mut spec = spec(Program::OpenProxy(PathBuf::new()));
-    spec.routers.push(RouterSpec { id: 51, vip: (VIP, 32) });
+    spec.routers.push(RouterSpec { lan: 1, id: 51, vips: vec![(VIP, 32)] });
     let file: toml::Table = spec.file(100).parse().expect("valid TOML");
     let routers = file["general"]["virtual_router"].as_array().expect("an array");
     assert_eq!(routers.len(), 2);
