@@ -108,6 +108,9 @@ pub(crate) struct LabArgs {
     /// With --scale: how many busy loops
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=64))]
     busy: u8,
+    /// The daemons log all that they can
+    #[arg(long)]
+    debug: bool,
     /// Instead of the scenarios: count the adverts of one MASTER
     #[arg(long)]
     drift: bool,
@@ -155,7 +158,8 @@ impl LabArgs {
         let (timing, sabotaged) = (self.timing()?, self.sabotage);
         let servers = if self.plays_roles() { usize::from(self.nodes) } else { 0 };
         let routers = vec![RouterSpec::main()];
-        Ok(Spec { program, timing, sabotaged, routers, promotes_in: None, servers })
+        let debug = self.debug;
+        Ok(Spec { program, timing, sabotaged, routers, promotes_in: None, debug, servers })
     }
 
     /// Whether primary and replicas change places, too.

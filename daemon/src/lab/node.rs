@@ -63,6 +63,8 @@ pub(crate) struct Spec {
     pub(crate) routers: Vec<RouterSpec>,
     /// How long their `pre_promote_script` takes, if they have one.
     pub(crate) promotes_in: Option<Duration>,
+    /// Whether it logs all that it can.
+    pub(crate) debug: bool,
     /// How many nodes have a stand-in for Patroni that is to be asked; the first ones.
     pub(crate) servers: usize,
 }
@@ -216,11 +218,17 @@ impl Node {
             Program::OpenProxy(path) => {
                 let mut command = Command::new(path);
                 command.arg(self.file());
+                if self.spec.debug {
+                    command.env("OPENPROXY_LOG", "trace");
+                }
                 command
             }
             Program::Keepalived(path) => {
                 let mut command = Command::new(path);
                 command.args(["-n", "-l", "-P", "-f"]).arg(self.file());
+                if self.spec.debug {
+                    command.arg("-D");
+                }
                 command.arg("-p").arg(self.dir.join("keepalived.pid"));
                 command.arg("-r").arg(self.dir.join("vrrp.pid"));
                 command

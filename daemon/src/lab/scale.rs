@@ -1,6 +1,6 @@
 //! Two runs without faults: many routers beside busy loops, and the drift of the advert timer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hint;
 use std::sync::Arc;
@@ -87,6 +87,7 @@ struct Figure {
     seconds: f64,
     adverts: usize,
     takeovers: usize,
+    lateness: Lateness,
     lost: u64,
     usage: Vec<(Option<u64>, Option<f64>)>,
 }
@@ -100,9 +101,12 @@ impl Figure {
 
     fn lines(&self, name: &str) -> Vec<String> {
         let mut lines = vec![format!(
-            "{name}: {} adverts of the lesser node (false takeovers), {:.0} adverts/s{}",
+            "{name}: {} adverts of the lesser node (false takeovers), {:.0} adverts/s, {} late; the \
+             latest by {:.1} ms{}",
             self.takeovers,
             self.adverts_per_second(),
+            self.lateness.count,
+            millis(self.lateness.max),
             if self.lost == 0 { String::new() } else { format!(", {} not seen", self.lost) },
         )];
         for (node, (pss, cpu)) in self.usage.iter().enumerate() {
@@ -125,6 +129,8 @@ impl Figure {
             "seconds": self.seconds,
             "false_takeovers": self.takeovers,
             "adverts_per_s": self.adverts_per_second(),
+            "late_adverts": self.lateness.count,
+            "late_max_ms": millis(self.lateness.max),
             "lost_observations": self.lost,
             "nodes": nodes,
         })
@@ -173,6 +179,7 @@ fn watch(stage: &Stage<'_>, cluster: &mut Cluster, name: &str) -> Result<Figure,
         seconds: (to - from).as_secs_f64(),
         adverts: said(BETTER),
         takeovers: said(LESSER) + usize::from(elected.is_none()),
+        lateness: Lateness::of(&record, args.timing()?.advert_int, from, to),
         lost: record.lost - lost_before,
         usage,
     })
@@ -182,6 +189,29 @@ fn watch(stage: &Stage<'_>, cluster: &mut Cluster, name: &str) -> Result<Figure,
 fn masters(record: &Record, begin: Duration) -> BTreeSet<u8> {
     let recent = record.adverts.iter().rev().take_while(|seen| seen.at > begin);
     recent.filter(|seen| seen.node == BETTER).map(|seen| seen.advert.vrid).collect()
+}
+
+/// How late the better node's adverts were.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lateness {
+    /// How many came later than half an interval after their time.
+    count: usize,
+    max: Duration,
+}
+
+impl Lateness {
+    fn of(record: &Record, advert_int: Duration, from: Duration, to: Duration) -> Self {
+        let mut lateness = Self::default();
+        let mut last: BTreeMap<u8, Duration> = BTreeMap::new();
+        let within = record.adverts.iter().filter(|seen| (from..to).contains(&seen.at));
+        for seen in within.filter(|seen| seen.node == BETTER) {
+            let Some(before) = last.insert(seen.advert.vrid, seen.at) else { continue };
+            let late = seen.at.saturating_sub(before).saturating_sub(advert_int);
+            lateness.max = lateness.max.max(late);
+            lateness.count += usize::from(late > advert_int / 2);
+        }
+        lateness
+    }
 }
 
 /// Threads that do nothing, all the time, until dropped.

@@ -8,6 +8,7 @@ fn spec(program: Program) -> Spec {
         sabotaged: false,
         routers: vec![RouterSpec::main()],
         promotes_in: None,
+        debug: false,
         servers: 0,
     }
 }
