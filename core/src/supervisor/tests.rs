@@ -23,6 +23,7 @@ mod receive;
 mod rechecks;
 mod reference;
 mod reload;
+mod report;
 mod shutdown;
 mod table;
 mod uplinks;

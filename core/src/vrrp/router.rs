@@ -26,6 +26,7 @@ mod handover;
 mod inheritance;
 mod reconfigure;
 mod refusal;
+mod report;
 mod transitions;
 
 pub(crate) use election::Heard;
@@ -52,6 +53,8 @@ use crate::io::{
 };
 use crate::time::{Duration, Instant};
 use refusal::Refusal;
+use report::Record;
+pub use report::{Counters, LastAdvert, Report};
 
 /// What a router needs to send adverts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -68,29 +71,6 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
     pub(crate) interfaces: &'a Interfaces,
     pub(crate) out: &'a mut Vec<Output>,
-}
-
-/// Counts of what a router did and saw.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Entries to MASTER.
-    pub promotions: u64,
-    /// Adverts sent.
-    pub adverts_sent: u64,
-    /// Adverts that could not be sent.
-    pub sends_failed: u64,
-    /// Valid adverts received.
-    pub adverts_received: u64,
-    /// Priority 0 received from routers that were not the MASTER last heard.
-    pub zeros_ignored: u64,
-    /// Adverts with a checksum over the message alone.
-    pub message_only_checksums: u64,
-    /// VIPs put back after somebody else had removed them.
-    pub vips_taken_away: u64,
-    /// Announcements of our VIPs by others while MASTER.
-    pub vips_claimed: u64,
-    /// Times that our own lease had passed at a wake-up.
-    pub leases_lapsed: u64,
 }
 
 /// One virtual router.
@@ -124,6 +104,7 @@ pub struct VirtualRouter {
     yielded: bool,
     generation: Generation,
     send_failure_told_at: Option<Instant>,
+    record: Record,
     counters: Counters,
 }
 
@@ -150,6 +131,7 @@ impl VirtualRouter {
             yielded: false,
             generation: Generation::default(),
             send_failure_told_at: None,
+            record: Record::default(),
             counters: Counters::default(),
             config,
         }
@@ -170,12 +152,7 @@ impl VirtualRouter {
     /// The state it is in.
     #[must_use]
     pub fn state(&self) -> StateName {
-        match self.state {
-            State::Initialize(_) => StateName::Initialize,
-            State::Backup(_) => StateName::Backup,
-            State::Master(_) => StateName::Master,
-            State::Leaving(_) => StateName::Leaving,
-        }
+        self.state.name()
     }
 
     /// Its priority now, failed checks counted.

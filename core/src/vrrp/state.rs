@@ -22,6 +22,9 @@ pub enum StateName {
 }
 
 impl StateName {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Initialize, Self::Backup, Self::Master, Self::Leaving];
+
     /// The name in capitals, as the RFCs and hooks have it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -47,6 +50,17 @@ pub(super) enum State {
     Backup(Backup),
     Master(Master),
     Leaving(Leaving),
+}
+
+impl State {
+    pub(super) const fn name(&self) -> StateName {
+        match self {
+            Self::Initialize(_) => StateName::Initialize,
+            Self::Backup(_) => StateName::Backup,
+            Self::Master(_) => StateName::Master,
+            Self::Leaving(_) => StateName::Leaving,
+        }
+    }
 }
 
 /// What only a BACKUP has.

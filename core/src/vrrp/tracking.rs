@@ -18,6 +18,17 @@ enum Verdict {
     Failed { successes: u32 },
 }
 
+/// A check at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckReport {
+    /// What is checked.
+    pub check: Check,
+    /// What it does when it fails.
+    pub weight: Weight,
+    /// Whether it is well; nothing before its first result.
+    pub is_well: Option<bool>,
+}
+
 #[derive(Clone, Debug)]
 struct Tracker {
     config: TrackConfig,
@@ -46,6 +57,20 @@ impl Tracking {
     pub(super) fn new(router: RouterId, now: Instant, configs: &[TrackConfig]) -> Self {
         let trackers = configs.iter().map(|config| Tracker::new(now, config)).collect();
         Self { router, trackers, generation: Generation::default() }
+    }
+
+    /// Each of them, at this moment.
+    pub(super) fn report(&self) -> Vec<CheckReport> {
+        let reports = self.trackers.iter().map(|tracker| CheckReport {
+            check: tracker.config.check.clone(),
+            weight: tracker.config.weight,
+            is_well: match tracker.verdict {
+                Verdict::Unknown | Verdict::Presumed => None,
+                Verdict::Well { .. } => Some(true),
+                Verdict::Failed { .. } => Some(false),
+            },
+        });
+        reports.collect()
     }
 
     /// What the failed checks add to the priority.

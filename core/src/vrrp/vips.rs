@@ -42,6 +42,17 @@ pub(super) enum VipNews {
     Foreign(Vip, Address),
 }
 
+/// A VIP at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VipReport {
+    /// Which.
+    pub vip: Vip,
+    /// It is on the interface, and ours.
+    pub held: bool,
+    /// The kernel refused it when last asked.
+    pub refused: bool,
+}
+
 /// The VIPs of one router.
 #[derive(Clone, Debug)]
 pub(super) struct Vips {
@@ -83,6 +94,12 @@ impl Vips {
     /// The addresses that are on the interface and ours.
     pub(super) fn held(&self) -> impl Iterator<Item = IpAddr> {
         self.entries.iter().filter(|entry| entry.present).map(|entry| entry.vip.ip)
+    }
+
+    /// Each of them, at this moment.
+    pub(super) fn report(&self) -> Vec<VipReport> {
+        let entries = self.entries.iter();
+        entries.map(|e| VipReport { vip: e.vip, held: e.present, refused: e.refused }).collect()
     }
 
     /// The VIPs that the kernel refused when last asked.

@@ -34,6 +34,7 @@ impl VirtualRouter {
             yielded,
             generation: _,
             send_failure_told_at: _,
+            record: _,
             counters: _,
         } = self;
         assert!(hooks.is_idle() && !hooks.holds_vips(), "a hook is running");

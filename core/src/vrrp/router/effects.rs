@@ -186,11 +186,18 @@ impl VirtualRouter {
         }
         for item in news {
             match item {
-                HookNews::Started(kind) => self.event(ctx, EventKind::HookStarted(kind)),
+                HookNews::Started(kind) => {
+                    self.counters.hooks_started += 1;
+                    self.event(ctx, EventKind::HookStarted(kind));
+                }
                 HookNews::Ended(kind, result) => {
+                    self.counters.hooks_failed += u64::from(result.is_err());
                     self.event(ctx, EventKind::HookEnded(kind, result));
                 }
-                HookNews::TimedOut(kind) => self.event(ctx, EventKind::HookTimedOut(kind)),
+                HookNews::TimedOut(kind) => {
+                    self.counters.hooks_failed += 1;
+                    self.event(ctx, EventKind::HookTimedOut(kind));
+                }
                 HookNews::GateOpened(succeeded) => self.pass_gate(ctx, succeeded),
             }
         }
@@ -255,11 +262,12 @@ impl VirtualRouter {
         self.settle(ctx);
     }
 
-    pub(super) fn announce(&self, ctx: &mut Context<'_>, addresses: Vec<IpAddr>) {
+    pub(super) fn announce(&mut self, ctx: &mut Context<'_>, addresses: Vec<IpAddr>) {
         let Ok(Uplink { index, mac: Some(mac), .. }) = self.uplink else {
             return;
         };
         if !addresses.is_empty() {
+            self.counters.announcements += 1;
             ctx.out.push(Output::Announce(Announcement { index, mac, addresses }));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::report::LastAdvert;
 use super::{Context, VirtualRouter};
 use crate::event::{EventKind, Reason};
 use crate::time::{Duration, Instant};
@@ -29,6 +30,8 @@ impl VirtualRouter {
     /// A valid advert of another router. It counts from its arrival, not from when it was read.
     pub(crate) fn handle_advert(&mut self, ctx: &mut Context<'_>, heard: Heard) {
         self.counters.adverts_received += 1;
+        let Heard { source, priority, at, .. } = heard;
+        self.record.last_advert = Some(LastAdvert { source, priority, at });
         match (&mut self.state, heard.priority) {
             (State::Initialize(_), AdvertPriority::Zero) => {}
             (State::Initialize(_), AdvertPriority::Of(_)) => self.refusal.heard_other(),
@@ -255,6 +258,7 @@ impl VirtualRouter {
         }
         if answer.deaf && !master.is_dual {
             master.is_dual = true;
+            self.counters.dual_masters += 1;
             self.event(ctx, EventKind::DualMaster(heard.source));
         }
     }

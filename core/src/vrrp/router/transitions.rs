@@ -135,9 +135,9 @@ impl VirtualRouter {
     }
 
     pub(super) fn change_state(&mut self, ctx: &mut Context<'_>, next: State, reason: Reason) {
-        let from = self.state();
+        let (from, to) = (self.state(), next.name());
+        self.record_change(ctx.now, to, &reason);
         self.state = next;
-        let to = self.state();
         self.event(ctx, EventKind::StateChanged { from, to, reason });
     }
 
