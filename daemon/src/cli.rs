@@ -43,7 +43,7 @@ pub(crate) struct FileArg {
 pub(crate) enum Command {
     /// Show everything that is wrong with a file, and what would run
     Check(FileArg),
-    /// Show what the running daemon of a file knows of its shards
+    /// Show how the running daemon of a file is: virtual routers, and shards
     Status(StatusArgs),
     /// Believe anew whoever says that it is primary of a shard
     Forget(ForgetArgs),
@@ -61,10 +61,11 @@ pub(crate) struct StatusArgs {
     /// The file of the daemon.
     #[command(flatten)]
     pub(crate) file: FileArg,
-    /// Print JSON, as docs/topology.md describes it
+    /// Print JSON, as docs/status.md describes it
     #[arg(long)]
     pub(crate) json: bool,
-    /// Print a line of JSON for each shard, and one more for each change
+    /// Draw the table anew every second; with --json, print a line for each virtual router and each
+    /// shard, and one more for each change
     #[arg(long)]
     pub(crate) watch: bool,
 }
@@ -108,8 +109,8 @@ Environment:
 Exit status:
    0  stopped, every VIP released; for check: the file is good
    1  stopped by a third signal; for status: something needs a look
-   2  for status and forget: a shard has no primary, or no daemon answers; for upgrade: the daemon
-      goes on as it was
+   2  for status: something is critical; for status and forget: no daemon answers; for upgrade: the
+      daemon goes on as it was
   70  a defect
   71  the system refused something essential
   75  another openproxy runs in this network namespace, or a guard still hands over

@@ -7,9 +7,7 @@
 //! | [`http`] | how one question is put |
 //! | [`document`] | the topology as others read it: JSON |
 //! | [`topologies`] | the way to a running driver |
-//! | [`api`] | what is answered over HTTP |
 
-pub mod api;
 pub mod document;
 pub mod driver;
 pub mod http;

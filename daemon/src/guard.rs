@@ -6,6 +6,7 @@ mod post;
 use std::time::Duration;
 
 use keeper::Keeper;
+use openproxy::process::Process;
 pub(crate) use post::run;
 
 pub(crate) use crate::linux::is_guard_wanted as is_wanted;
@@ -24,11 +25,11 @@ pub(crate) enum Hold {
 
 impl Hold {
     /// Begins; needs a runtime.
-    pub(crate) fn begin(lock: Option<VipLock>, is_guarded: bool) -> Self {
+    pub(crate) fn begin(lock: Option<VipLock>, is_guarded: bool, process: Process) -> Self {
         match lock {
             None => Self::None,
             Some(lock) if !is_guarded => Self::Lock(lock),
-            Some(lock) => Self::Guarded(Box::new(Keeper::start(lock))),
+            Some(lock) => Self::Guarded(Box::new(Keeper::start(lock, process))),
         }
     }
 

@@ -14,7 +14,10 @@
     )
 )]
 
+pub mod api;
 pub mod config;
 pub mod discovery;
 pub mod driver;
+pub mod process;
 pub mod reload;
+pub mod routers;

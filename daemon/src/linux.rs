@@ -5,11 +5,14 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeWriter};
 use std::path::Path;
+use std::time::SystemTime;
 
 use nix::sys::signal::Signal;
 use openproxy::config::{Diagnostic, Loaded};
 use openproxy::driver;
-use openproxy_core::io::Command;
+use openproxy::routers::Look;
+use openproxy::routers::history::Transition;
+use openproxy_core::event::Event;
 use openproxy_core::supervisor::Supervisor;
 use openproxy_core::vrrp::{Check, Inheritance, RouterConfig};
 use openproxy_io_linux::guard::{self, Bequeathed, Succession};
@@ -24,7 +27,7 @@ use tokio::sync::mpsc;
 use crate::exit::Exit;
 use crate::logging;
 use crate::signals::Unheard;
-use crate::upgrade::PauseWish;
+use crate::vrrp_thread::VrrpThread;
 
 /// Where the ownership of VIPs is written down for kernels that can't tag addresses.
 const LEDGER: &str = "/run/openproxy/vips";
@@ -147,31 +150,36 @@ pub(crate) fn start_processes() -> ProcessHandle {
 }
 
 /// Runs the virtual routers on this thread until they are released.
-pub(crate) fn run_vrrp(
-    routers: Vec<RouterConfig>,
-    estate: &[Inheritance],
-    commands: mpsc::Receiver<Command>,
-    processes: ProcessHandle,
-    guard: Option<GuardPipe>,
-    mut pauses: mpsc::Receiver<PauseWish>,
-) -> Result<(), String> {
+pub(crate) fn run_vrrp(thread: VrrpThread) -> Result<(), String> {
+    let VrrpThread { routers, estate, commands, processes, guard, .. } = thread;
+    let (mut pauses, mut looks, transitions) = (thread.pauses, thread.looks, thread.transitions);
     // No tokio timers: those of the platform are finer.
     let runtime = Builder::new_current_thread().enable_io().build();
     let runtime = runtime.map_err(|error| chain(&error))?;
     runtime.block_on(async {
-        let mut supervisor = Supervisor::new(routers).inheriting(estate);
+        let mut supervisor = Supervisor::new(routers).inheriting(&estate);
         if guard.is_some() {
             supervisor = supervisor.guarded();
         }
         let platform = LinuxPlatform::new(commands, processes, LEDGER.into(), guard);
         let mut platform = platform.map_err(|error| chain(&error))?;
+        let mut report = |event: Event| {
+            logging::report(&event);
+            if let Some(transition) = Transition::of(&event, SystemTime::now())
+                && transitions.try_send(transition).is_err()
+            {
+                tracing::warn!("a transition is missing from the history: too many at once");
+            }
+        };
         loop {
             tokio::select! {
                 biased;
                 Some(wish) = pauses.recv() => wish.grant().await,
-                () = driver::run(&mut supervisor, &mut platform, |event| logging::report(&event)) => {
-                    return Ok(());
+                Some(answer) = looks.recv() => {
+                    // Whoever asked may be gone.
+                    let _ = answer.send(Look::at(&supervisor, now()));
                 }
+                () = driver::run(&mut supervisor, &mut platform, &mut report) => return Ok(()),
             }
         }
     })

@@ -22,6 +22,7 @@ mod signals;
 mod status;
 mod topology_script;
 mod upgrade;
+mod vrrp_thread;
 
 use cli::{Cli, Command};
 

@@ -119,6 +119,12 @@ impl FileWatcher {
         }
     }
 
+    /// Whether the file, as it was last read, can't be used.
+    #[must_use]
+    pub fn has_rejected(&self) -> bool {
+        self.rejected.is_some()
+    }
+
     /// The file is what runs already.
     fn keep(&mut self, now: Instant) -> Option<Decision> {
         self.rejected = None;

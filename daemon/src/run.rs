@@ -3,13 +3,15 @@
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
+use openproxy::api::Sources;
 use openproxy::config::Loaded;
-use openproxy_core::io::Command;
-use openproxy_core::vrrp::{Inheritance, RouterConfig};
-use tokio::sync::{mpsc, oneshot};
+use openproxy::process::Process;
+use openproxy::routers::Routers;
+use openproxy::routers::history::History;
+use openproxy_core::vrrp::Inheritance;
+use tokio::sync::mpsc;
 
 use crate::discovery_thread;
 use crate::exit::Exit;
@@ -19,12 +21,15 @@ use crate::linux::{self, VipLock};
 use crate::logging::Log;
 use crate::privileges;
 use crate::room;
-use crate::service::{self, Outlets, Service, Upgrades, VrrpEnd};
+use crate::service::{self, Outlets, Service, Upgrades};
 use crate::signals::Signals;
-use crate::upgrade::{Launch, PauseWish};
+use crate::upgrade::Launch;
+use crate::vrrp_thread::{self, VrrpThread};
 
 /// Commands that wait for the virtual routers; more means that their thread hangs.
 const COMMANDS_MAX: usize = 1_024;
+/// Looks that wait for their thread: they are shared, so more than one is rare.
+const LOOKS_MAX: usize = 16;
 /// Reads that hang; more wait.
 const READS_MAX: usize = 4;
 /// How long hooks and reads that are still running may delay the end.
@@ -117,12 +122,23 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch
         let (to_vrrp, commands) = mpsc::channel(COMMANDS_MAX);
         let processes = linux::start_processes();
         let estate = held.as_ref().map_or_else(Vec::new, |held| held.estate.clone());
-        let hold = Hold::begin(held.map(|held| held.lock), loaded.guard);
-        let routers = loaded.routers.clone();
+        let process = Process::new(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+        let hold = Hold::begin(held.map(|held| held.lock), loaded.guard, process.clone());
         let (pauses, pause_wishes) = mpsc::channel(1);
+        let (looks, look_wishes) = mpsc::channel(LOOKS_MAX);
+        let history = History::default();
         let upgrades = Upgrades { launch, pauses, processes: processes.clone() };
-        let guard = hold.guard_pipe();
-        let vrrp = match start_vrrp(routers, estate, commands, processes, guard, pause_wishes) {
+        let vrrp = VrrpThread {
+            routers: loaded.routers.clone(),
+            estate,
+            commands,
+            pauses: pause_wishes,
+            looks: look_wishes,
+            processes,
+            guard: hold.guard_pipe(),
+            transitions: vrrp_thread::keep(history.clone()),
+        };
+        let vrrp = match vrrp.start() {
             Ok(vrrp) => vrrp,
             Err(error) => {
                 tracing::error!("the thread of the virtual routers can't start: {error}");
@@ -137,28 +153,12 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch
                 return Exit::System;
             }
         };
-        let outlets = Outlets::open(topologies, &loaded);
+        let sources = Sources { process, routers: Routers::new(looks), history, topologies };
+        let outlets = Outlets::open(sources, &loaded);
         let service =
             Service::new(path.to_owned(), (bytes, loaded), to_vrrp, outlets, hold, upgrades, log);
         service.run(signals, vrrp, discovery).await
     });
     runtime.shutdown_timeout(END_DELAY_MAX);
     exit
-}
-
-/// Starts the thread of the virtual routers; the receiver gets its end, or nothing after a panic.
-fn start_vrrp(
-    routers: Vec<RouterConfig>,
-    estate: Vec<Inheritance>,
-    commands: mpsc::Receiver<Command>,
-    processes: linux::ProcessHandle,
-    guard: Option<linux::GuardPipe>,
-    pauses: mpsc::Receiver<PauseWish>,
-) -> io::Result<oneshot::Receiver<VrrpEnd>> {
-    let (ended, end) = oneshot::channel();
-    thread::Builder::new().name("vrrp".to_owned()).spawn(move || {
-        // Nobody listens any more when a third signal has ended the process.
-        let _ = ended.send(linux::run_vrrp(routers, &estate, commands, processes, guard, pauses));
-    })?;
-    Ok(end)
 }

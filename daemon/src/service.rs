@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use openproxy::api::Sources;
 use openproxy::config::{Diagnostic, Loaded, Severity};
-use openproxy::discovery::topologies::Topologies;
+use openproxy::process::Process;
 use openproxy::reload::{Decision, FileWatcher, Read};
 use openproxy_core::io::Command;
 use openproxy_core::time::Instant;
@@ -34,23 +35,28 @@ pub(crate) type VrrpEnd = Result<(), String>;
 /// Discovery, and where its topologies go.
 #[derive(Debug)]
 pub(crate) struct Outlets {
-    topologies: Topologies,
+    sources: Sources,
     status: StatusServer,
     script: watch::Sender<Option<CommandLine>>,
 }
 
 impl Outlets {
     /// Opens those of a file; needs a runtime.
-    pub(crate) fn open(topologies: Topologies, loaded: &Loaded) -> Self {
-        let mut status = StatusServer::new(topologies.clone());
+    pub(crate) fn open(sources: Sources, loaded: &Loaded) -> Self {
+        let mut status = StatusServer::new(sources.clone());
         status.apply(&loaded.status);
         let (script, scripts) = watch::channel(loaded.topology_script.clone());
-        tokio::spawn(topology_script::run(topologies.clone(), scripts));
-        Self { topologies, status, script }
+        tokio::spawn(topology_script::run(sources.topologies.clone(), scripts));
+        Self { sources, status, script }
+    }
+
+    /// Where it is noted how the process is.
+    fn process(&self) -> &Process {
+        &self.sources.process
     }
 
     fn apply(&mut self, loaded: &Loaded) {
-        self.topologies.reconfigure(loaded.discovery.clone());
+        self.sources.topologies.reconfigure(loaded.discovery.clone());
         self.status.apply(&loaded.status);
         self.script.send_replace(loaded.topology_script.clone());
     }
@@ -253,6 +259,7 @@ impl Service {
         self.stopping = match self.stopping {
             Stopping::Not => {
                 tracing::info!("stopping; once more to hand over to nobody");
+                self.outlets.process().note_stopping();
                 Stopping::Asked
             }
             Stopping::Asked | Stopping::Hurried => {
@@ -293,20 +300,33 @@ impl Service {
             Some(Decision::Unchanged) => tracing::info!("{shown} is unchanged"),
             Some(Decision::Unreadable(reason)) => {
                 tracing::error!("{shown} can't be read: {reason}; what runs goes on");
+                self.note_problem(Some(reason));
             }
-            Some(Decision::NeedsHangup) => tracing::warn!(
-                "{shown} takes every virtual router or every pool away: not used without SIGHUP"
-            ),
+            Some(Decision::NeedsHangup) => {
+                let reason = "it takes every virtual router or every pool away";
+                tracing::warn!("{shown}: {reason}: not used without SIGHUP");
+                self.note_problem(Some(format!("{reason}, which needs SIGHUP")));
+            }
             Some(Decision::Broken(found)) => {
                 tell(&found);
                 tracing::error!("{shown} has changed and can't be used; what runs goes on");
+                let first = found.iter().find(|d| d.severity == Severity::Error);
+                self.note_problem(first.map(ToString::to_string));
             }
             Some(Decision::Apply(loaded)) => {
                 tell(&loaded.notes);
                 tracing::info!("{shown} has changed");
                 self.apply(*loaded);
+                self.outlets.process().note_loaded();
             }
         }
+        if !self.watcher.has_rejected() {
+            self.note_problem(None);
+        }
+    }
+
+    fn note_problem(&self, problem: Option<String>) {
+        self.outlets.process().note_problem(problem);
     }
 
     fn apply(&mut self, mut loaded: Loaded) {

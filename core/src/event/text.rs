@@ -4,7 +4,6 @@ use std::fmt;
 
 use super::{Blocker, Event, EventKind, Reason};
 use crate::io::Address;
-use crate::vrrp::Check;
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,9 +63,9 @@ impl fmt::Display for EventKind {
             Self::HookEnded(kind, Ok(())) => write!(f, "{} ended well", kind.key()),
             Self::HookEnded(kind, Err(error)) => write!(f, "{} failed: {error}", kind.key()),
             Self::HookTimedOut(kind) => write!(f, "{} ran too long and was killed", kind.key()),
-            Self::CheckChanged(check, None) => write!(f, "check {} is well", Name(check)),
+            Self::CheckChanged(check, None) => write!(f, "check {check} is well"),
             Self::CheckChanged(check, Some(failure)) => {
-                write!(f, "check {} failed: {failure}", Name(check))
+                write!(f, "check {check} failed: {failure}")
             }
             Self::PriorityChanged(from, to) => write!(f, "priority {from} -> {to}"),
             Self::LongInterval { source, interval, believed: false } => write!(
@@ -155,19 +154,6 @@ impl fmt::Display for Attributes<'_> {
             Some(secs) => write!(f, "valid for {secs} s")?,
         }
         write!(f, ", protocol {}", self.0.protocol)
-    }
-}
-
-/// A check as it stands in the file.
-struct Name<'a>(&'a Check);
-
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Check::Tcp(address) => write!(f, "tcp {address}"),
-            Check::Command(words) => write!(f, "command {}", words.join(" ")),
-            Check::Interface(name) => write!(f, "interface {name}"),
-        }
     }
 }
 

@@ -245,6 +245,16 @@ pub enum Check {
     Interface(InterfaceName),
 }
 
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp {address}"),
+            Self::Command(words) => write!(f, "command {}", words.join(" ")),
+            Self::Interface(name) => write!(f, "interface {name}"),
+        }
+    }
+}
+
 /// What a failed check does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use openproxy::process::{GuardState, Process};
 use tokio::process::Child;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -20,13 +21,15 @@ pub(crate) struct Keeper {
     child: Option<Child>,
     /// When another is started in the place of one that isn't there.
     start_at: Instant,
+    /// Where it is told whether there is one.
+    process: Process,
 }
 
 impl Keeper {
     /// Starts a guard; needs a runtime.
-    pub(crate) fn start(lock: VipLock) -> Self {
-        let mut keeper =
-            Self { lock, pipe: GuardPipe::new(None), child: None, start_at: Instant::now() };
+    pub(crate) fn start(lock: VipLock, process: Process) -> Self {
+        let (pipe, start_at) = (GuardPipe::new(None), Instant::now());
+        let mut keeper = Self { lock, pipe, child: None, start_at, process };
         keeper.start_guard();
         keeper
     }
@@ -46,6 +49,7 @@ impl Keeper {
                     "the guard has died ({how}): until there is another, a crash leaves the VIPs to their leases"
                 );
                 self.child = None;
+                self.process.note_guard(GuardState::Missing);
                 self.start_at = Instant::now() + RESTART_AFTER;
             }
             sleep_until(self.start_at).await;
@@ -58,11 +62,13 @@ impl Keeper {
             Ok((child, pipe)) => {
                 self.child = Some(child);
                 self.pipe.replace(pipe);
+                self.process.note_guard(GuardState::Watching);
             }
             Err(reason) => {
                 tracing::error!(
                     "a guard can't be started: {reason}: a crash leaves the VIPs to their leases"
                 );
+                self.process.note_guard(GuardState::Missing);
                 self.start_at = Instant::now() + RESTART_AFTER;
             }
         }

@@ -1,15 +1,16 @@
 //! `openproxy status` and `openproxy forget`: asking a running daemon.
 
 use std::error::Error;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use openproxy::discovery::document::Document;
+use openproxy::api::document::Document;
 use tokio::net::UnixStream;
 use tokio::runtime::Builder;
 
@@ -19,37 +20,61 @@ use crate::exit::Exit;
 use crate::file;
 use crate::run::complain;
 
+/// How often the table is drawn anew for whoever watches.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// Shows what the daemon of a file knows.
 pub(crate) fn run(args: &StatusArgs) -> Exit {
-    ask(&args.file.path, async |socket| {
-        let path = if args.watch { "/topology?watch" } else { "/topology" };
-        let mut response = get(socket, Method::GET, path).await?;
-        if response.status() != StatusCode::OK {
-            return Err(text(response).await?.into());
-        }
-        if args.watch {
-            while let Some(frame) = response.frame().await {
-                if let Ok(line) = frame?.into_data() {
-                    print(&line)?;
-                }
+    ask(&args.file.path, async |socket| match (args.watch, args.json) {
+        (true, true) => lines(socket).await,
+        (true, false) => loop {
+            // The cursor goes home, and what was there is gone.
+            let screen = if io::stdout().is_terminal() { "\x1b[H\x1b[2J" } else { "" };
+            let (_, document) = look(socket).await?;
+            print((screen.to_owned() + &table::render(&document)).as_bytes())?;
+            tokio::time::sleep(WATCH_INTERVAL).await;
+        },
+        (false, json) => {
+            let (body, document) = look(socket).await?;
+            if json {
+                print(&body)?;
+            } else {
+                print(table::render(&document).as_bytes())?;
             }
-            return Err("the daemon has ended".into());
+            Ok(match &*document.status {
+                "ok" => Exit::Clean,
+                "warning" => Exit::Warning,
+                _ => Exit::Critical,
+            })
         }
-        let body = response.into_body().collect().await?.to_bytes();
-        let document: Document = serde_json::from_slice(&body)?;
-        if args.json {
-            print(&body)?;
-        } else {
-            print(table::render(&document).as_bytes())?;
-        }
-        Ok(match table::severity(&document) {
-            0 => Exit::Clean,
-            1 => Exit::Warning,
-            _ => Exit::Critical,
-        })
     })
+}
+
+/// All that the daemon knows now.
+async fn look(socket: &Path) -> Result<(Bytes, Document), Failure> {
+    let response = get(socket, Method::GET, "/status").await?;
+    if response.status() != StatusCode::OK {
+        return Err(text(response).await?.into());
+    }
+    let body = response.into_body().collect().await?.to_bytes();
+    let document = serde_json::from_slice(&body)?;
+    Ok((body, document))
+}
+
+/// Prints a line for each shard and router, and one more for each change, without an end.
+async fn lines(socket: &Path) -> Result<Exit, Failure> {
+    let mut response = get(socket, Method::GET, "/status?watch").await?;
+    if response.status() != StatusCode::OK {
+        return Err(text(response).await?.into());
+    }
+    while let Some(frame) = response.frame().await {
+        if let Ok(line) = frame?.into_data() {
+            print(&line)?;
+        }
+    }
+    Err("the daemon has ended".into())
 }
 
 /// Has the daemon of a file believe anew whoever says that it is primary of a shard.

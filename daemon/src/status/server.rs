@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use openproxy::api::{self, Caller, Sources};
 use openproxy::config::StatusConfig;
-use openproxy::discovery::api::{self, Caller};
-use openproxy::discovery::topologies::Topologies;
+
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -24,7 +24,7 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 /// Serves as the file says.
 #[derive(Debug)]
 pub(crate) struct StatusServer {
-    topologies: Topologies,
+    sources: Sources,
     config: Option<StatusConfig>,
     /// The socket that is ours to remove.
     socket: Option<PathBuf>,
@@ -33,8 +33,8 @@ pub(crate) struct StatusServer {
 
 impl StatusServer {
     /// One that doesn't serve yet.
-    pub(crate) fn new(topologies: Topologies) -> Self {
-        Self { topologies, config: None, socket: None, listeners: JoinSet::new() }
+    pub(crate) fn new(sources: Sources) -> Self {
+        Self { sources, config: None, socket: None, listeners: JoinSet::new() }
     }
 
     /// Serves like this from now on; needs a runtime. What can't be served is told, and is no
@@ -50,11 +50,11 @@ impl StatusServer {
         match bind(&config.socket) {
             Ok(listener) => {
                 self.socket = Some(config.socket.clone());
-                let (topologies, permits) = (self.topologies.clone(), Arc::clone(&permits));
+                let (sources, permits) = (self.sources.clone(), Arc::clone(&permits));
                 let path = config.socket.clone();
                 self.listeners.spawn(async move {
                     let place = path.display().to_string();
-                    serve(listener, &place, Caller::Socket, topologies, permits).await;
+                    serve(listener, &place, Caller::Socket, sources, permits).await;
                 });
             }
             Err(error) => {
@@ -62,12 +62,12 @@ impl StatusServer {
             }
         }
         if let Some(address) = config.listen {
-            let topologies = self.topologies.clone();
+            let sources = self.sources.clone();
             self.listeners.spawn(async move {
                 match TcpListener::bind(address).await {
                     Ok(listener) => {
                         let place = address.to_string();
-                        serve(listener, &place, Caller::Network, topologies, permits).await;
+                        serve(listener, &place, Caller::Network, sources, permits).await;
                     }
                     Err(error) => tracing::error!("no status on {address}: {error}"),
                 }
@@ -133,7 +133,7 @@ async fn serve(
     listener: impl Accept,
     place: &str,
     caller: Caller,
-    topologies: Topologies,
+    sources: Sources,
     permits: Arc<Semaphore>,
 ) {
     let mut connections = JoinSet::new();
@@ -152,10 +152,10 @@ async fn serve(
             }
         };
         is_told = false;
-        let topologies = topologies.clone();
+        let sources = sources.clone();
         connections.spawn(async move {
             let _permit = permit;
-            api::serve(stream, caller, topologies).await;
+            api::serve(stream, caller, sources).await;
         });
     }
 }

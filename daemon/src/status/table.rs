@@ -1,82 +1,138 @@
-//! The topology as a table for people.
+//! Everything as tables for people.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use openproxy::discovery::document::{Document, PrimaryObject, ReplicaObject, ShardObject};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use openproxy::api::document::{Document, ProcessObject};
+use openproxy::api::warnings::host_and_port;
+use openproxy::discovery::document::{ReplicaObject, ShardObject};
+use openproxy::routers::document::RouterObject;
+
+/// Transitions that are shown.
+const TRANSITIONS_MAX: usize = 8;
 
 /// All of it. What needs somebody's attention comes first.
 pub(super) fn render(document: &Document) -> String {
     let mut text = String::new();
-    for warning in warnings(document) {
+    for warning in &document.warnings {
         // Writing to a string can't fail; likewise below.
-        let _ = writeln!(text, "! {warning}");
+        let _ = writeln!(text, "{}: {}", warning.level.to_uppercase(), warning.text);
     }
-    if document.shards.is_empty() {
-        text += "no shards\n";
+    if !document.warnings.is_empty() {
+        text.push('\n');
     }
-    let names = document.shards.iter().map(|shard| name(shard).chars().count());
-    let width = names.max().unwrap_or_default();
-    for shard in &document.shards {
-        let _ = writeln!(text, "{:width$}  {}", name(shard), shard.primary.reason);
-        for replica in &shard.replicas {
-            let _ = writeln!(text, "{:width$}  {}", "", replica_line(replica));
-        }
-        for address in &shard.foreign {
-            let address = host_and_port(&address.host, address.port);
-            let _ = writeln!(text, "{:width$}  {address}: another database", "");
-        }
+    let _ = writeln!(text, "{}\n", process_line(&document.process));
+    if !document.routers.is_empty() {
+        let _ = writeln!(text, "{}\n", routers(&document.routers));
+        let _ = writeln!(text, "{}\n", transitions(&document.routers));
+    }
+    if !document.shards.is_empty() {
+        let _ = writeln!(text, "{}", shards(&document.shards));
+    }
+    if document.routers.is_empty() && document.shards.is_empty() {
+        text += "no virtual routers and no shards\n";
     }
     text
 }
 
-/// How bad it is, for a script: 0 for well, 1 for a warning, 2 for something critical.
-pub(super) fn severity(document: &Document) -> u8 {
-    let of_shard = |shard: &ShardObject| match &*shard.primary.status {
-        "confirmed" => 0,
-        "none" if shard.standby_cluster || shard.primary.why.as_deref() == Some("unknown") => 0,
-        "none" => 2,
-        _ => 1,
-    };
-    let of_endpoints = u8::from(document.endpoints.iter().any(|api| api.failure.is_some()));
-    document.shards.iter().map(of_shard).max().unwrap_or_default().max(of_endpoints)
+fn process_line(process: &ProcessObject) -> String {
+    format!(
+        "openproxy {} on {}, process {}, up {}, guard {}, {}{}",
+        process.version,
+        process.host,
+        process.pid,
+        duration(process.uptime_ms),
+        process.guard,
+        process.file,
+        if process.stopping { ", stopping" } else { "" },
+    )
 }
 
-fn warnings(document: &Document) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for shard in &document.shards {
-        let name = name(shard);
-        if !matches!(&*shard.primary.status, "confirmed") && !shard.standby_cluster {
-            warnings.push(format!("{name}: {}", headline(&shard.primary)));
-        }
-        if shard.paused {
-            warnings.push(format!("{name}: Patroni is paused"));
-        }
-        if shard.failsafe {
-            warnings.push(format!("{name}: Patroni works without its DCS (failsafe mode)"));
-        }
-        if shard.primary_unconfigured {
-            warnings.push(format!("{name}: the primary isn't among the servers of the file"));
-        }
+fn routers(routers: &[RouterObject]) -> String {
+    let mut table =
+        columns(&["router", "state", "for", "priority", "MASTER", "VIPs on this node", "why"]);
+    for router in routers {
+        let held: Vec<&str> =
+            router.vips.iter().filter(|vip| vip.held).map(|vip| &*vip.address).collect();
+        table.add_row([
+            Cell::new(&router.name),
+            Cell::new(&router.state),
+            Cell::new(router.since_ms.map_or_else(|| "-".to_owned(), duration)),
+            Cell::new(priority(router)).set_alignment(CellAlignment::Right),
+            Cell::new(master(router)),
+            Cell::new(if held.is_empty() { "-".to_owned() } else { held.join(" ") }),
+            Cell::new(
+                router.waits_for.as_ref().or(router.reason.as_ref()).map_or("-", |why| &**why),
+            ),
+        ]);
     }
-    for api in &document.endpoints {
-        if let Some(failure) = &api.failure {
-            warnings.push(format!("{}: {failure}", api.url));
-        }
-    }
-    warnings
+    table.trim_fmt()
 }
 
-fn headline(primary: &PrimaryObject) -> String {
-    match (&*primary.status, &primary.address.host, primary.address.port) {
-        ("none", ..) => "no primary".to_owned(),
-        (status, Some(host), Some(port)) => {
-            let age = primary.age_ms.map_or_else(String::new, |ms| {
-                format!(", last confirmed {}.{} s ago", ms / 1_000, ms % 1_000 / 100)
-            });
-            format!("{} is {status}{age}", host_and_port(host, port))
-        }
-        (status, ..) => status.to_owned(),
+fn priority(router: &RouterObject) -> String {
+    if router.priority == router.configured_priority {
+        router.priority.to_string()
+    } else {
+        format!("{} ({})", router.priority, router.configured_priority)
     }
+}
+
+fn master(router: &RouterObject) -> String {
+    match (&*router.state, &router.last_advert) {
+        ("MASTER" | "LEAVING", _) => "this node".to_owned(),
+        ("BACKUP", Some(advert)) if advert.priority > 0 => {
+            format!("{} ({})", advert.address, advert.priority)
+        }
+        _ => "-".to_owned(),
+    }
+}
+
+/// The last ones of all routers, the latest first.
+fn transitions(routers: &[RouterObject]) -> String {
+    let mut all: Vec<_> = routers
+        .iter()
+        .flat_map(|router| router.transitions.iter().map(move |change| (router, change)))
+        .collect();
+    all.sort_by(|(_, a), (_, b)| b.at.cmp(&a.at));
+    let mut table = columns(&["last transitions", "router", "", "why"]);
+    for (router, change) in all.into_iter().take(TRANSITIONS_MAX) {
+        let states = format!("{} -> {}", change.from, change.to);
+        table.add_row([&change.at, &router.name, &states, &change.reason]);
+    }
+    table.trim_fmt()
+}
+
+fn shards(shards: &[ShardObject]) -> String {
+    let mut table = columns(&["shard", "primary, and replicas"]);
+    for shard in shards {
+        table.add_row([format!("{}/{}", shard.pool, shard.shard), shard.primary.reason.clone()]);
+        for replica in &shard.replicas {
+            table.add_row([String::new(), replica_line(replica)]);
+        }
+        for address in &shard.foreign {
+            let address = host_and_port(&address.host, address.port);
+            table.add_row([String::new(), format!("{address}: another database")]);
+        }
+    }
+    table.trim_fmt()
+}
+
+/// A table without lines, whose rows are as long as they are: terminals wrap, and scripts cut.
+fn columns(names: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(names);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+}
+
+/// The two greatest units of a time.
+fn duration(ms: u64) -> String {
+    let text = humantime::format_duration(Duration::from_secs(ms / 1_000)).to_string();
+    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 fn replica_line(replica: &ReplicaObject) -> String {
@@ -98,12 +154,4 @@ fn replica_line(replica: &ReplicaObject) -> String {
     }
     line += if replica.eligible { ", eligible" } else { ", not eligible" };
     line
-}
-
-fn name(shard: &ShardObject) -> String {
-    format!("{}/{}", shard.pool, shard.shard)
-}
-
-fn host_and_port(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }

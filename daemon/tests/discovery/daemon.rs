@@ -97,7 +97,7 @@ impl Daemon {
         while !self.path("o.sock").exists() {
             thread::yield_now();
         }
-        let mut command = command(&self.folder, &["status", "--watch"]);
+        let mut command = command(&self.folder, &["status", "--watch", "--json"]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("a process");
         let lines = Lines::of(child.stdout.take().expect("a pipe"));
         Watch { child, lines }

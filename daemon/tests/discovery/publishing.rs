@@ -55,14 +55,15 @@ fn the_table_and_its_status_say_how_it_is() {
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     assert_eq!(output.status.code(), Some(0), "{text}");
     let lines: Vec<_> = text.lines().collect();
-    assert_eq!(lines[0], "p/0  n1 (127.0.0.1:5432) on timeline 4, by its own word");
-    assert!(lines[1].starts_with("     n2 (127.0.0.2:5432): async replica, streaming"), "{text}");
+    assert!(lines[0].starts_with("openproxy ") && lines[0].contains("guard off"), "{text}");
+    assert_eq!(lines[3], "p/0    n1 (127.0.0.1:5432) on timeline 4, by its own word");
+    assert!(lines[4].starts_with("       n2 (127.0.0.2:5432): async replica, streaming"), "{text}");
     patroni.promote(None);
     watch.until("none", |shard| shard["primary"]["status"] == "none");
     let output = daemon.run(&["status"]);
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(text.starts_with("! p/0: no primary\n"), "{text}");
+    assert!(text.starts_with("CRITICAL: p/0: no primary"), "{text}");
     (0..3).for_each(|server| patroni.set(server, Manner::Reset));
     daemon.log.until("silence", |line| line.contains("Patroni doesn't answer"));
     assert_eq!(daemon.run(&["status"]).status.code(), Some(2));

@@ -56,7 +56,7 @@ impl Observer {
         });
         wait("its socket", Duration::from_secs(10), || socket.exists().then_some(()));
         let mut watch = Command::new(env!("CARGO_BIN_EXE_openproxy"))
-            .args(["status", "--watch"])
+            .args(["status", "--watch", "--json"])
             .arg(&file)
             .stdout(Stdio::piped())
             .spawn()

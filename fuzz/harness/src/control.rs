@@ -4,12 +4,16 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
 
-use openproxy::discovery::api::{Caller, REQUEST_TIME_MAX, serve};
+use openproxy::api::{Caller, REQUEST_TIME_MAX, Sources, serve};
 use openproxy::discovery::driver::{Request, Snapshot};
 use openproxy::discovery::topologies::Topologies;
+use openproxy::process::Process;
+use openproxy::routers::history::History;
+use openproxy::routers::{Look, Routers};
+use openproxy_core::supervisor::Supervisor;
 use openproxy_core::time::Instant;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::runtime::block_on;
@@ -37,10 +41,18 @@ async fn talk(caller: Caller, sent: Vec<u8>) {
     let (requests, asked) = mpsc::channel(8);
     let (changes, _) = broadcast::channel(8);
     let (ours, theirs) = duplex(PIPE_LEN);
+    let (looks, looked) = mpsc::channel(8);
+    let sources = Sources {
+        process: Process::new("openproxy.toml".into()),
+        routers: Routers::new(looks),
+        history: History::default(),
+        topologies: Topologies::new(requests, changes),
+    };
     tokio::select! {
         biased;
         never = discover(asked) => match never {},
-        () = exchange(ours, sent, caller, theirs, Topologies::new(requests, changes)) => {}
+        never = route(looked) => match never {},
+        () = exchange(ours, sent, caller, theirs, sources) => {}
     }
 }
 
@@ -49,7 +61,7 @@ async fn exchange(
     sent: Vec<u8>,
     caller: Caller,
     theirs: DuplexStream,
-    topologies: Topologies,
+    sources: Sources,
 ) {
     let asks = async {
         // A server that has heard enough closes.
@@ -58,10 +70,19 @@ async fn exchange(
         let _ = ours.read_to_end(&mut answer).await;
         answer
     };
-    let both = async { tokio::join!(asks, serve(theirs, caller, topologies)) };
+    let both = async { tokio::join!(asks, serve(theirs, caller, sources)) };
     let ended = timeout(REQUEST_TIME_MAX + ENDS_WITHIN, both).await;
     let (answer, ()) = ended.expect("the connection is closed");
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1."), "{answer:?}");
+}
+
+/// Stands in for virtual routers: there are none.
+async fn route(mut looked: mpsc::Receiver<oneshot::Sender<Look>>) -> Infallible {
+    let none = Supervisor::new(Vec::new());
+    while let Some(answer) = looked.recv().await {
+        let _ = answer.send(Look::at(&none, Instant::ZERO));
+    }
+    pending().await
 }
 
 /// Stands in for discovery: no shards, and nothing to forget.

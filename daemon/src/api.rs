@@ -1,0 +1,242 @@
+//! What a running daemon answers over HTTP, whoever the connection is from.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`document`] | everything that a daemon tells of itself, as JSON |
+//! | [`warnings`] | what of it needs somebody's attention |
+
+pub mod document;
+pub mod warnings;
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use openproxy_core::discovery::ShardId;
+use openproxy_core::vrrp::RouterKey;
+use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{broadcast, mpsc};
+
+use crate::discovery::document::{self as topology, ShardObject};
+use crate::discovery::topologies::Topologies;
+use crate::process::Process;
+use crate::routers::document::RouterObject;
+use crate::routers::history::{History, Transition};
+use crate::routers::{LOOK_FRESH_FOR, Routers};
+use document::Document;
+
+/// How long a request may take to come in.
+pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(5);
+/// Lines that wait for somebody who watches.
+const LINES_MAX: usize = 64;
+
+type Answer = Response<BoxBody<Bytes, Infallible>>;
+
+/// Who may do more than read: whoever can write to the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Somebody whom the socket's mode lets in.
+    Socket,
+    /// Anybody.
+    Network,
+}
+
+/// Whatever knows something that can be asked for; clones are of the same.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The process.
+    pub process: Process,
+    /// The virtual routers.
+    pub routers: Routers,
+    /// What they did last.
+    pub history: History,
+    /// Discovery.
+    pub topologies: Topologies,
+}
+
+impl Sources {
+    /// Everything that is known now.
+    async fn look(&self) -> Document {
+        let (look, known) = tokio::join!(self.routers.look(), self.topologies.look());
+        let (look, known) = (look.ok(), known.ok());
+        Document::new(&self.process.facts(), look.as_deref(), &self.history, known.as_ref())
+    }
+}
+
+/// Serves one connection until it ends; how it ends is the other side's business.
+pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, caller: Caller, sources: Sources) {
+    let service = service_fn(|request| {
+        let sources = sources.clone();
+        async move { Ok::<_, Infallible>(answer(&request, caller, &sources).await) }
+    });
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_TIME_MAX)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer(request: &Request<Incoming>, caller: Caller, sources: &Sources) -> Answer {
+    let path: Vec<&str> = request.uri().path().split('/').skip(1).collect();
+    let topologies = &sources.topologies;
+    match (request.method(), &path[..], request.uri().query()) {
+        (&Method::GET, ["status"], None) => json(&sources.look().await),
+        (&Method::GET, ["status"], Some("watch")) => watch(sources, What::Everything),
+        (&Method::GET, ["topology"], None) => topology(topologies).await,
+        (&Method::GET, ["topology"], Some("watch")) => watch(sources, What::Shards),
+        (&Method::GET, ["status" | "topology"], Some(_)) => {
+            text(StatusCode::BAD_REQUEST, "the only query is ?watch\n")
+        }
+        (&Method::POST, ["forget", pool, shard], _) if caller == Caller::Socket => {
+            forget(topologies, pool, shard).await
+        }
+        (_, ["status" | "topology"] | ["forget", _, _], _) => {
+            text(StatusCode::METHOD_NOT_ALLOWED, "not like this, or not from here\n")
+        }
+        _ => text(StatusCode::NOT_FOUND, "there are /status and /topology, each with ?watch\n"),
+    }
+}
+
+async fn topology(topologies: &Topologies) -> Answer {
+    match topologies.look().await {
+        Ok(snapshot) => json(&topology::Document::new(&snapshot)),
+        Err(ended) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{ended}\n")),
+    }
+}
+
+async fn forget(topologies: &Topologies, pool: &str, shard: &str) -> Answer {
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into();
+    let shard = ShardId { pool: decode(pool), shard: decode(shard) };
+    match topologies.forget(shard).await {
+        Ok(true) => text(StatusCode::OK, "forgotten\n"),
+        Ok(false) => text(StatusCode::NOT_FOUND, "no shard with use_patroni = true\n"),
+        Err(ended) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{ended}\n")),
+    }
+}
+
+/// What somebody watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Shards,
+    Everything,
+}
+
+/// A line for each shard, and each router if those are watched too, and one more for each change, for
+/// as long as somebody reads.
+fn watch(sources: &Sources, what: What) -> Answer {
+    let (lines, receiver) = mpsc::channel(LINES_MAX);
+    let sources = sources.clone();
+    tokio::spawn(async move {
+        // First, so that nothing is missed between the two; a change may be told twice.
+        let mut changes = sources.topologies.subscribe();
+        let mut transitions = sources.history.follow();
+        loop {
+            let Ok(snapshot) = sources.topologies.look().await else { return };
+            for shard in topology::Document::new(&snapshot).shards {
+                if lines.send(line(&shard)).await.is_err() {
+                    return;
+                }
+            }
+            if what == What::Everything && send_routers(&sources, &lines, |_| true).await.is_none()
+            {
+                return;
+            }
+            if follow(&sources, what, (&mut changes, &mut transitions), &lines).await.is_none() {
+                return;
+            }
+        }
+    });
+    let frames = stream::unfold(receiver, async |mut receiver| {
+        let line: Bytes = receiver.recv().await?;
+        Some((Ok(Frame::data(line)), receiver))
+    });
+    respond(StatusCode::OK, "application/x-ndjson", StreamBody::new(frames).boxed())
+}
+
+/// A line for each of these routers; nothing when nobody reads, or there are none any more.
+async fn send_routers(
+    sources: &Sources,
+    lines: &mpsc::Sender<Bytes>,
+    is_one: impl Fn(&RouterKey) -> bool,
+) -> Option<()> {
+    let look = sources.routers.look().await.ok()?;
+    for report in look.routers.iter().filter(|report| is_one(&report.config.key)) {
+        let router = RouterObject::new(report, look.at, &sources.history);
+        lines.send(line(&router)).await.ok()?;
+    }
+    Some(())
+}
+
+/// Hands on changes. Ends with something when some were missed, with nothing when nobody reads.
+async fn follow(
+    sources: &Sources,
+    what: What,
+    (changes, transitions): (
+        &mut broadcast::Receiver<Arc<ShardObject>>,
+        &mut broadcast::Receiver<Arc<Transition>>,
+    ),
+    lines: &mpsc::Sender<Bytes>,
+) -> Option<()> {
+    use broadcast::error::RecvError::{Closed, Lagged};
+    loop {
+        tokio::select! {
+            change = changes.recv() => match change {
+                Ok(shard) => lines.send(line(&shard)).await.ok()?,
+                Err(Lagged(_)) => return Some(()),
+                Err(Closed) => return None,
+            },
+            transition = transitions.recv(), if what == What::Everything => match transition {
+                Ok(transition) => {
+                    let mut changed = BTreeSet::from([transition.router.clone()]);
+                    // Many change together, and one look shows them all.
+                    tokio::time::sleep(LOOK_FRESH_FOR).await;
+                    while let Ok(another) = transitions.try_recv() {
+                        changed.insert(another.router.clone());
+                    }
+                    send_routers(sources, lines, |router| changed.contains(router)).await?;
+                }
+                Err(Lagged(_)) => return Some(()),
+                Err(Closed) => return None,
+            },
+            () = lines.closed() => return None,
+        }
+    }
+}
+
+fn line(object: &impl Serialize) -> Bytes {
+    // It consists of texts, numbers and lists: all of that can be written.
+    let mut line = serde_json::to_vec(object).unwrap_or_default();
+    line.push(b'\n');
+    line.into()
+}
+
+fn json(document: &impl Serialize) -> Answer {
+    let mut body = serde_json::to_vec_pretty(document).unwrap_or_default();
+    body.push(b'\n');
+    respond(StatusCode::OK, "application/json", Full::from(body).boxed())
+}
+
+fn text(status: StatusCode, text: &str) -> Answer {
+    respond(status, "text/plain; charset=utf-8", Full::from(text.to_owned()).boxed())
+}
+
+fn respond(status: StatusCode, kind: &'static str, body: BoxBody<Bytes, Infallible>) -> Answer {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, hyper::header::HeaderValue::from_static("no-store"));
+    response
+}

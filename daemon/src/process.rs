@@ -1,0 +1,85 @@
+//! What a daemon knows of itself, for whoever looks.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+/// Whether a guard is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GuardState {
+    /// None is wanted, or there was no virtual router when the process began.
+    #[default]
+    Off,
+    /// It watches.
+    Watching,
+    /// It has died, or couldn't be started.
+    Missing,
+}
+
+/// What there is to know.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// When the process began.
+    pub started: SystemTime,
+    /// Its file.
+    pub file: PathBuf,
+    /// When what runs was read from it.
+    pub loaded: SystemTime,
+    /// Why the file as it is now can't be used, if it can't: what was loaded runs on.
+    pub problem: Option<String>,
+    /// Whether its guard is there.
+    pub guard: GuardState,
+    /// It was asked to stop.
+    pub stopping: bool,
+}
+
+/// The facts; clones are of the same ones.
+#[derive(Clone, Debug)]
+pub struct Process(Arc<Mutex<Facts>>);
+
+impl Process {
+    /// A process that has just read this file.
+    #[must_use]
+    pub fn new(file: PathBuf) -> Self {
+        let now = SystemTime::now();
+        Self(Arc::new(Mutex::new(Facts {
+            started: now,
+            file,
+            loaded: now,
+            problem: None,
+            guard: GuardState::Off,
+            stopping: false,
+        })))
+    }
+
+    /// What is known now.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        self.lock().clone()
+    }
+
+    /// The file is used as it is now.
+    pub fn note_loaded(&self) {
+        let mut facts = self.lock();
+        (facts.loaded, facts.problem) = (SystemTime::now(), None);
+    }
+
+    /// The file can't be used as it is now, or can again.
+    pub fn note_problem(&self, problem: Option<String>) {
+        self.lock().problem = problem;
+    }
+
+    /// A guard has come, or gone.
+    pub fn note_guard(&self, guard: GuardState) {
+        self.lock().guard = guard;
+    }
+
+    /// It was asked to stop.
+    pub fn note_stopping(&self) {
+        self.lock().stopping = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Facts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,80 @@
+//! The virtual routers of a running daemon, for whoever looks. Nothing here is on their way.
+
+pub mod document;
+pub mod history;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openproxy_core::supervisor::{Discards, Supervisor};
+use openproxy_core::time::Instant;
+use openproxy_core::vrrp::Report;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// However many look, the thread of the virtual routers is asked no more often. A look that is this
+/// much later than a transition shows it.
+pub const LOOK_FRESH_FOR: Duration = Duration::from_millis(100);
+
+/// All of them at a moment.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// When that is.
+    pub at: Instant,
+    /// Every router, in the order in which they came.
+    pub routers: Vec<Report>,
+    /// Packets that were discarded.
+    pub discards: Discards,
+}
+
+impl Look {
+    /// As a supervisor has them.
+    #[must_use]
+    pub fn at(supervisor: &Supervisor, now: Instant) -> Self {
+        Self {
+            at: now,
+            routers: supervisor.routers().iter().map(|router| router.report(now)).collect(),
+            discards: supervisor.discards().clone(),
+        }
+    }
+}
+
+/// The way to the thread of the virtual routers.
+#[derive(Clone, Debug)]
+pub struct Routers {
+    wishes: mpsc::Sender<oneshot::Sender<Look>>,
+    last: Arc<Mutex<Option<LastLook>>>,
+}
+
+/// When somebody last looked, and what there was to see.
+type LastLook = (tokio::time::Instant, Arc<Look>);
+
+/// The virtual routers have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the virtual routers have ended")]
+pub struct Ended;
+
+impl Routers {
+    /// The way to whoever takes these wishes.
+    #[must_use]
+    pub fn new(wishes: mpsc::Sender<oneshot::Sender<Look>>) -> Self {
+        Self { wishes, last: Arc::default() }
+    }
+
+    /// How they are now, or were a moment ago.
+    ///
+    /// # Errors
+    /// When they have ended.
+    pub async fn look(&self) -> Result<Arc<Look>, Ended> {
+        let mut last = self.last.lock().await;
+        if let Some((looked_at, look)) = &*last
+            && looked_at.elapsed() < LOOK_FRESH_FOR
+        {
+            return Ok(Arc::clone(look));
+        }
+        let (answer, look) = oneshot::channel();
+        self.wishes.send(answer).await.map_err(|_| Ended)?;
+        let look = Arc::new(look.await.map_err(|_| Ended)?);
+        *last = Some((tokio::time::Instant::now(), Arc::clone(&look)));
+        Ok(look)
+    }
+}
