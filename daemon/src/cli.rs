@@ -43,6 +43,8 @@ pub(crate) struct FileArg {
 pub(crate) enum Command {
     /// Show everything that is wrong with a file, and what would run
     Check(FileArg),
+    /// Write an openproxy.toml that says what a keepalived.conf does
+    Convert(ConvertArgs),
     /// Show how the running daemon of a file is: virtual routers, and shards
     Status(StatusArgs),
     /// Believe anew whoever says that it is primary of a shard
@@ -53,6 +55,18 @@ pub(crate) enum Command {
     Release(ReleaseArgs),
     /// Run a cluster in network namespaces on this machine, with faults; needs no root
     Lab(Box<LabArgs>),
+}
+
+/// Options of `openproxy convert`.
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// The file of keepalived
+    #[arg(value_name = "KEEPALIVED.CONF", default_value = "/etc/keepalived/keepalived.conf")]
+    pub(crate) path: PathBuf,
+    /// The node that lines such as `@node1 priority 150` are for, as with keepalived's --config-id
+    /// [default: this host's name, up to its first dot]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) id: Option<String>,
 }
 
 /// Options of `openproxy status`.
@@ -108,7 +122,8 @@ Environment:
 
 Exit status:
    0  stopped, every VIP released; for check: the file is good
-   1  stopped by a third signal; for status: something needs a look
+   1  stopped by a third signal; for status: something needs a look; for convert: something needs
+      a decision
    2  for status: something is critical; for status and forget: no daemon answers; for upgrade: the
       daemon goes on as it was
   70  a defect
@@ -146,6 +161,16 @@ mod tests {
         let cli = parse(&["./check"]);
         assert!(cli.command.is_none());
         assert_eq!(cli.file.path, PathBuf::from("./check"));
+    }
+
+    #[test]
+    fn convert_is_for_this_host_unless_another_is_named() {
+        let Some(Command::Convert(args)) = parse(&["convert"]).command else { panic!("convert") };
+        assert_eq!(args.path, PathBuf::from("/etc/keepalived/keepalived.conf"));
+        assert_eq!(args.id, None);
+        let args = parse(&["convert", "x.conf", "--id", "b"]).command;
+        let Some(Command::Convert(args)) = args else { panic!("convert") };
+        assert_eq!((args.path, args.id), (PathBuf::from("x.conf"), Some("b".to_owned())));
     }
 
     #[test]

@@ -30,6 +30,7 @@ use openproxy_core::discovery::coupling::Track;
 use openproxy_core::vrrp::{CommandLine, RouterConfig};
 use toml::de::DeTable;
 
+pub(crate) use diagnostic::OneLine;
 pub use diagnostic::{Diagnostic, Position, Severity};
 use pooler::{DEFAULT_RENEW_INTERVAL, Rest};
 use report::{Lines, Report};

@@ -10,7 +10,7 @@ pub(crate) enum Exit {
     Clean,
     /// Stopped by a third signal, before every VIP was released.
     Cut,
-    /// What was asked for is well but for something.
+    /// What was asked for is well but for something that needs a look or a decision.
     Warning,
     /// What was asked for isn't well, or nobody answers.
     Critical,

@@ -10,6 +10,7 @@ mod discovery_thread;
 mod exit;
 mod file;
 mod guard;
+mod keepalived;
 mod lab;
 mod linux;
 mod logging;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     match cli.command {
         None => run::run(&cli.file.path).into(),
         Some(Command::Check(file)) => check::run(&file.path).into(),
+        Some(Command::Convert(args)) => keepalived::convert(&args).into(),
         Some(Command::Status(args)) => status::client::run(&args).into(),
         Some(Command::Forget(args)) => status::client::forget(&args).into(),
         Some(Command::Upgrade(file)) => upgrade::run(&file.path).into(),

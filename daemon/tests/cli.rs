@@ -123,3 +123,61 @@ fn help_and_version_are_there() {
         assert!(help.contains(part), "{part}: {help}");
     }
 }
+
+const KEEPALIVED: &str = "\
+vrrp_instance VI_1 {
+    interface eno1
+    virtual_router_id 51
+@node1 priority 150
+@node2 priority 100
+    virtual_ipaddress {
+        192.0.2.10/24
+    }
+    include parts.d/*.conf
+}
+";
+
+#[test]
+fn convert_writes_a_file_that_check_takes_and_ends_with_0() {
+    let directory = directory_with("keepalived.conf", KEEPALIVED);
+    let parts = directory.path().join("parts.d");
+    fs::create_dir_all(parts.join("a folder.conf")).expect("a directory");
+    for (name, content) in [("b.conf", "nopreempt\n"), (".hidden.conf", "use_vmac\n")] {
+        fs::write(parts.join(name), content).expect("a file");
+    }
+    let path = directory.path().join("keepalived.conf");
+    // From elsewhere: what is included is beside the file.
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let args = ["convert", path.to_str().expect("UTF-8"), "--id", "node1"];
+    let output = openproxy(elsewhere.path(), &args);
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+    fs::write(elsewhere.path().join("openproxy.toml"), &output.stdout).expect("a file");
+    let output = openproxy(elsewhere.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(0));
+    let stdout = text(&output.stdout);
+    assert!(stdout.contains("\neno1/51/IPv4: VRRP version 2, priority 150"), "{stdout}");
+    assert!(stdout.contains("  preempts    never\n"), "{stdout}");
+}
+
+#[test]
+fn convert_ends_with_1_for_a_decision_and_with_78_for_what_it_cannot_read() {
+    let directory = directory_with("k.conf", &(KEEPALIVED.to_owned() + "virtual_server x {\n}\n"));
+    let output = openproxy(directory.path(), &["convert", "k.conf", "--id", "node2"]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    assert!(stderr.starts_with("k.conf:9: info: include: parts.d/*.conf matches no file\n"));
+    assert!(stderr.contains("\nk.conf:11: decide: virtual_server: "), "{stderr}");
+    assert!(text(&output.stdout).contains("\npriority = 100\n"));
+
+    fs::write(directory.path().join("k.conf"), KEEPALIVED.replace("}", "")).expect("a file");
+    let cases = [
+        ("k.conf", "k.conf:6: the block that begins here is not closed\n"),
+        ("none.conf", "none.conf: can't be read: No such file or directory (os error 2)\n"),
+    ];
+    for (file, expected) in cases {
+        let output = openproxy(directory.path(), &["convert", file]);
+        assert_eq!(output.status.code(), Some(78));
+        assert_eq!((text(&output.stdout), text(&output.stderr)), ("", expected));
+    }
+}

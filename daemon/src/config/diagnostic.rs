@@ -83,9 +83,9 @@ impl fmt::Display for Diagnostic {
 }
 
 /// Escapes control characters, which a file may have in its keys and values.
-struct OneLine<'a, 'f>(&'a mut fmt::Formatter<'f>);
+pub(crate) struct OneLine<'a, W>(pub(crate) &'a mut W);
 
-impl fmt::Write for OneLine<'_, '_> {
+impl<W: fmt::Write> fmt::Write for OneLine<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         text.chars().try_for_each(|letter| match letter.is_control() {
             true => write!(self.0, "{}", letter.escape_default()),
