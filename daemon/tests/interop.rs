@@ -4,6 +4,8 @@ use std::iter;
 use std::net::IpAddr;
 use std::time::Duration;
 
+#[path = "interop/convert.rs"]
+mod convert;
 #[path = "interop/flood.rs"]
 mod flood;
 #[path = "interop/guard.rs"]

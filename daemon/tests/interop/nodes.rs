@@ -135,9 +135,15 @@ impl Node {
              }}\n",
             interval.as_secs_f64()
         );
+        Self::keepalived_as(inside, "interop", &file)
+    }
+
+    /// Starts keepalived with this file, whose conditions are for this node.
+    pub(crate) fn keepalived_as(inside: &Namespace, id: &str, file: &str) -> Self {
         let mut command = Command::new("keepalived");
-        command.args("-P -n -l -D -f configuration -p parent.pid -r vrrp.pid".split(' '));
-        Self::start("keepalived", inside, &file, command, "Entering BACKUP STATE")
+        command.args("-P -n -l -D -f configuration -p parent.pid -r vrrp.pid -i".split(' '));
+        command.arg(id);
+        Self::start("keepalived", inside, file, command, "Entering BACKUP STATE")
     }
 
     fn start(
