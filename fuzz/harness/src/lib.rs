@@ -16,6 +16,7 @@
 //! | [`config_toml`] | a file | itself, once printed and parsed again |
 //! | [`netlink_events`] | a datagram of rtnetlink | a second, naive reader; routers come to rest |
 //! | [`claim_frame`] | an Ethernet frame | a second, naive reader |
+//! | [`keepalived_conf`] | a file of keepalived | what it becomes loads, in one line each |
 //! | [`control_request`] | what somebody sends to the status socket | an answer, or a close |
 
 #![allow(
@@ -27,6 +28,7 @@
 mod advert;
 mod config;
 mod control;
+mod convert;
 mod discovery;
 mod http;
 mod kernel;
@@ -37,6 +39,7 @@ mod runtime;
 pub use advert::{advert_decode, advert_roundtrip};
 pub use config::config_toml;
 pub use control::control_request;
+pub use convert::keepalived_conf;
 pub use discovery::discovery_inputs;
 pub use http::http_response;
 pub use kernel::{claim_frame, netlink_events};
@@ -47,7 +50,7 @@ pub use router::router_inputs;
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("advert_decode", advert_decode),
     ("advert_roundtrip", advert_roundtrip),
     ("router_inputs", router_inputs),
@@ -59,4 +62,5 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("netlink_events", netlink_events),
     ("claim_frame", claim_frame),
     ("control_request", control_request),
+    ("keepalived_conf", keepalived_conf),
 ];

@@ -39,6 +39,9 @@ fn main() -> io::Result<()> {
             corpora.add("control_request", &[&[flag], request.as_bytes()].concat())?;
         }
     }
+    for file in KEEPALIVED {
+        corpora.add("keepalived_conf", file.as_bytes())?;
+    }
     for datagram in datagrams() {
         corpora.add("netlink_events", &datagram)?;
     }
@@ -65,6 +68,21 @@ const REQUESTS: [&str; 6] = [
     "POST /forget/%70/a%2fb HTTP/1.1\r\nHost: x\r\n\r\n",
     "DELETE /topology HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+];
+
+const KEEPALIVED: [&str; 3] = [
+    "global_defs {\n router_id x\n vrrp_version 3\n}\nvrrp_script s {\n script \"/x 'a b'\"\n \
+     interval 2\n timeout 9\n weight 20 reverse\n fall 3\n rise 2\n}\nvrrp_sync_group G {\n \
+     group {\n V W\n }\n track_script { s }\n}\nvrrp_instance V {\n state MASTER\n interface e0\n \
+     virtual_router_id 5\n priority 9\n advert_int 0.5\n virtual_ipaddress {\n 192.0.2.1/24 dev e0\n \
+     }\n virtual_ipaddress_excluded {\n fe80::1\n }\n track_interface {\n e1 weight -9\n }\n}\n\
+     vrrp_instance W {\n interface e0\n virtual_router_id 6\n virtual_ipaddress { 192.0.2.2 }\n}\n",
+    "$V= \\\nvrrp_instance V${N} { \\\n interface e0 \\\n virtual_router_id ${N} \\\n@node1 nopreempt \\\n\
+     @^node1 priority 7 \\\n unicast_src_ip 192.0.2.8 \\\n unicast_peer { 192.0.2.9 \\\n} \\\n \
+     virtual_ipaddress { 192.0.2.${N} } \\\n}\n$N=5\n$V\n$N=6\n$V ! twice\n",
+    "vrrp_instance V\n{\ninterface e0\nvirtual_router_id 1\nauthentication {\nauth_type PASS\n}\n\
+     preempt_delay 2.5\nnotify \"/x\"\nvirtual_ipaddress {\nfe80::1/64 label e0:1\n}\n}\n\
+     include k.conf\n~SEQ(A,1,2) x\nvirtual_server 192.0.2.1 80 {\nreal_server 192.0.2.2 80 {\n}\n}\n",
 ];
 
 /// The packets that the codec's tests have, as they came, and with their checksums repaired.
