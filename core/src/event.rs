@@ -4,7 +4,7 @@ mod text;
 
 use std::net::IpAddr;
 
-use crate::io::{Address, AddressError, MacAddress, SendError, SocketError};
+use crate::io::{Address, AddressError, MacAddress, Resets, SendError, SocketError};
 use crate::time::Duration;
 use crate::vrrp::{
     AdverInterval, AdvertPriority, Check, DecodeError, HookKind, Priority, RouterKey, StateName,
@@ -116,6 +116,8 @@ pub enum EventKind {
     VipAcquired(Vip),
     /// A VIP is off the interface.
     VipReleased(Vip),
+    /// TCP connections through VIPs that come off were reset.
+    ConnectionsReset(Resets),
     /// The kernel refuses a VIP.
     VipRefused(Vip, AddressError),
     /// The kernel refuses to remove a VIP; it is tried again.
@@ -195,6 +197,7 @@ impl Event {
             EventKind::StateChanged { .. }
             | EventKind::Waiting(_)
             | EventKind::VipAcquired(_)
+            | EventKind::ConnectionsReset(Resets { left: 0, all_found: true, .. })
             | EventKind::LeftoverRemoved(_)
             | EventKind::CheckChanged(_, None)
             | EventKind::PriorityChanged(..)
@@ -203,6 +206,7 @@ impl Event {
             | EventKind::Reloaded { .. }
             | EventKind::Released => Level::Info,
             EventKind::Discarded { .. }
+            | EventKind::ConnectionsReset(_)
             | EventKind::VipRemovalFailed(..)
             | EventKind::VipTakenAway(_)
             | EventKind::VipConverted(..)

@@ -9,14 +9,15 @@ mod guard;
 mod kernel;
 mod output;
 
-pub use completion::{AddressError, Completion, SendError, SocketError};
+pub use completion::{AddressError, Completion, Resets, SendError, SocketError};
 pub use guard::{GuardNote, Will};
 pub use kernel::{
     Address, AddressChange, InterfaceIndex, KernelEvent, KernelSnapshot, Link, MacAddress,
 };
 pub use output::{
     AddressOperation, AddressRequest, Announcement, CheckId, Destinations, Generation, HookId,
-    HookRun, Lifetime, Output, RouterId, SendAdvert, SocketId, SocketSpec, WatchClaims,
+    HookRun, Lifetime, Output, ResetConnections, RouterId, SendAdvert, SocketId, SocketSpec,
+    WatchClaims,
 };
 
 use std::future::Future;

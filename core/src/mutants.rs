@@ -61,6 +61,8 @@ macro_rules! mutants {
 }
 
 mutants! {
+    /// A node that has slept through its lease resets connections, though the VIP is another's by now.
+    ResetAfterLapse = "reset_after_lapse",
     /// A VIP that can't be renewed is taken for gone, and stays when the router steps down.
     RefusedRenewalForgotten = "refused_renewal_forgotten",
     /// A BACKUP that wakes up takes what its full receive buffer kept for all that came.

@@ -221,6 +221,11 @@ impl Supervisor {
                     router.handle_address_result(ctx, generation, result);
                 });
             }
+            Completion::ConnectionsReset(id, resets) => {
+                self.with_router_id(now, id, |router, ctx| {
+                    router.handle_connections_reset(ctx, resets);
+                });
+            }
             Completion::Hook(id, result) => {
                 self.with_router_id(now, id.0, |router, ctx| {
                     router.handle_hook_result(ctx, id, result);

@@ -1,12 +1,13 @@
 //! Many operations on addresses in one call of the kernel.
 
 use std::io;
+use std::net::IpAddr;
 
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
-use openproxy_core::io::{AddressError, AddressRequest};
+use openproxy_core::io::{AddressError, AddressRequest, InterfaceIndex};
 
 use crate::netlink;
 
@@ -35,10 +36,26 @@ impl AddressRequests {
         &mut self,
         requests: impl Iterator<Item = &'a AddressRequest>,
     ) -> Vec<Result<(), AddressError>> {
+        self.exchange(requests.map(netlink::operation))
+    }
+
+    /// From now on, nobody gets in to these addresses, which are about to be removed: whoever is reset
+    /// and connects anew mustn't be taken once more. Where the way in isn't the usual one, it stays.
+    pub(crate) fn remove_ways_in(
+        &mut self,
+        addresses: impl Iterator<Item = (InterfaceIndex, IpAddr)>,
+    ) {
+        let messages = addresses.map(|(index, ip)| netlink::way_in_removal(index, ip));
+        drop(self.exchange(messages));
+    }
+
+    fn exchange(
+        &mut self,
+        messages: impl Iterator<Item = NetlinkMessage<RouteNetlinkMessage>>,
+    ) -> Vec<Result<(), AddressError>> {
         let first = self.sequence;
         self.messages.clear();
-        for request in requests {
-            let mut message = netlink::operation(request);
+        for mut message in messages {
             message.header.sequence_number = self.sequence;
             self.sequence = self.sequence.wrapping_add(1);
             message.finalize();

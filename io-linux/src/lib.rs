@@ -5,6 +5,7 @@
 //! | `platform` | [`LinuxPlatform`]: all of it behind the core's trait, on the VRRP thread |
 //! | `advert_socket` | raw sockets for protocol 112 |
 //! | `link_events`, `netlink`, `netlink_worker`, `address_requests` | what the kernel tells, and what it is asked |
+//! | `connections`, `sock_diag` | TCP connections of VIPs that come off, and their end |
 //! | `ownership` | which addresses are ours |
 //! | `announce`, `frames`, `claims` | telling neighbours, and hearing others tell them |
 //! | `process` | hooks and checks, on another thread |
@@ -36,6 +37,7 @@ mod announce;
 mod capabilities;
 mod claims;
 mod clock;
+mod connections;
 mod execute;
 mod frames;
 pub mod guard;
@@ -48,6 +50,7 @@ mod ownership;
 mod platform;
 mod process;
 pub mod release;
+mod sock_diag;
 mod sys;
 mod sysctl;
 mod trust;

@@ -9,6 +9,7 @@ use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, CacheInfo,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage, State};
+use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteScope, RouteType};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 use openproxy_core::io::{
@@ -19,6 +20,8 @@ use openproxy_core::vrrp::Vip;
 
 use crate::ownership::{Ownership, PROTOCOL};
 
+/// Where the kernel finds what is its own (`RT_TABLE_LOCAL`).
+const RT_TABLE_LOCAL: u8 = 255;
 /// A lifetime without end (`INFINITY_LIFE_TIME`).
 const FOREVER: u32 = u32::MAX;
 
@@ -122,6 +125,30 @@ pub(crate) fn operation(request: &AddressRequest) -> NetlinkMessage<RouteNetlink
     }
     let mut netlink = NetlinkMessage::from(RouteNetlinkMessage::NewAddress(message));
     netlink.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+    netlink
+}
+
+/// The message that takes away the way in to an address that stays: what comes for it is no longer
+/// ours, while we can still send from it.
+pub(crate) fn way_in_removal(
+    index: InterfaceIndex,
+    ip: IpAddr,
+) -> NetlinkMessage<RouteNetlinkMessage> {
+    let mut message = RouteMessage::default();
+    let (family, prefix_len) = match ip {
+        IpAddr::V4(_) => (AddressFamily::Inet, 32),
+        IpAddr::V6(_) => (AddressFamily::Inet6, 128),
+    };
+    message.header.address_family = family;
+    message.header.destination_prefix_length = prefix_len;
+    message.header.table = RT_TABLE_LOCAL;
+    message.header.kind = RouteType::Local;
+    // Whatever its scope is.
+    message.header.scope = RouteScope::NoWhere;
+    message.attributes.push(RouteAttribute::Destination(ip.into()));
+    message.attributes.push(RouteAttribute::Oif(index.0));
+    let mut netlink = NetlinkMessage::from(RouteNetlinkMessage::DelRoute(message));
+    netlink.header.flags = NLM_F_REQUEST | NLM_F_ACK;
     netlink
 }
 

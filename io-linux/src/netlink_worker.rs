@@ -12,12 +12,14 @@ use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use openproxy_core::io::{
     AddressError, AddressOperation, AddressRequest, Completion, InterfaceIndex, KernelSnapshot,
+    ResetConnections,
 };
 use rtnetlink::Handle;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use crate::address_requests::AddressRequests;
+use crate::connections::Connections;
 use crate::netlink;
 use crate::ownership::Ownership;
 
@@ -27,8 +29,13 @@ const QUEUE_MAX: usize = 65_536;
 /// advertise at the same time.
 const BATCH_MAX: usize = 16;
 
+/// Resets that are asked for at about the same time are carried out together, with one look at all
+/// connections: so many jobs are taken for that.
+const RESET_BATCH_MAX: usize = 1_024;
+
 enum Job {
     Address(AddressRequest),
+    Reset(ResetConnections),
     Dump,
 }
 
@@ -36,7 +43,14 @@ impl Job {
     fn address(&self) -> Option<&AddressRequest> {
         match self {
             Self::Address(request) => Some(request),
-            Self::Dump => None,
+            Self::Reset(_) | Self::Dump => None,
+        }
+    }
+
+    fn reset(&self) -> Option<&ResetConnections> {
+        match self {
+            Self::Reset(request) => Some(request),
+            Self::Address(_) | Self::Dump => None,
         }
     }
 }
@@ -52,6 +66,7 @@ impl std::fmt::Debug for Job {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Address(request) => request.fmt(f),
+            Self::Reset(request) => request.fmt(f),
             Self::Dump => f.write_str("Dump"),
         }
     }
@@ -71,6 +86,7 @@ impl NetlinkWorker {
             thread::Builder::new().name("netlink".to_owned()).spawn(move || match open() {
                 Ok((runtime, handle, requests)) => {
                     let _ = opened.send(Ok(()));
+                    Connections::prepare();
                     let dump = || runtime.block_on(dump(&handle, &ownership));
                     work(queue, requests, &ownership, &completions, dump);
                 }
@@ -91,6 +107,12 @@ impl NetlinkWorker {
     pub(crate) fn operate(&self, request: AddressRequest) -> Result<(), AddressError> {
         let full = |_| AddressError::Other("the netlink queue is full".to_owned());
         self.jobs.try_send(Job::Address(request)).map_err(full)
+    }
+
+    /// Begins to reset connections, before what is asked for next. If the worker can't take it, the
+    /// removal that follows won't be taken either.
+    pub(crate) fn reset(&self, request: ResetConnections) {
+        let _ = self.jobs.try_send(Job::Reset(request));
     }
 
     /// Begins a dump; whether the worker could take it.
@@ -119,20 +141,47 @@ fn work(
     mut dump: impl FnMut() -> Option<KernelSnapshot>,
 ) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
+    let mut connections = Connections::default();
     while queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
-        for jobs in batch.chunk_by(|a, b| a.address().is_some() && b.address().is_some()) {
+        if batch.iter().any(|job| job.reset().is_some()) {
+            while batch.len() < RESET_BATCH_MAX
+                && let Ok(job) = queue.try_recv()
+            {
+                batch.push(job);
+            }
+            let resets = || batch.iter().filter_map(Job::reset);
+            let addresses = resets().flat_map(|r| r.addresses.iter().map(|ip| (r.index, *ip)));
+            let addresses: Vec<_> = addresses.collect();
+            for some in addresses.chunks(BATCH_MAX) {
+                requests.remove_ways_in(some.iter().copied());
+            }
+            // Whatever is removed in this batch is still there.
+            let ended = connections.reset(resets());
+            if deliver(completions, ended).is_err() {
+                return;
+            }
+            batch.retain(|job| job.reset().is_none());
+        }
+        let chunks = batch.chunk_by(|a, b| a.address().is_some() && b.address().is_some());
+        for jobs in chunks.flat_map(|jobs| jobs.chunks(BATCH_MAX)) {
             let ended = match jobs {
                 [Job::Dump, ..] => vec![Completion::Dump(dump())],
                 addresses => operate(addresses, &mut requests, ownership),
             };
-            for completion in ended {
-                if completions.blocking_send(completion).is_err() {
-                    return;
-                }
+            if deliver(completions, ended).is_err() {
+                return;
             }
         }
         batch.clear();
     }
+}
+
+/// An error says that nobody waits for completions any more.
+fn deliver(
+    completions: &mpsc::Sender<Completion>,
+    ended: Vec<Completion>,
+) -> Result<(), mpsc::error::SendError<Completion>> {
+    ended.into_iter().try_for_each(|completion| completions.blocking_send(completion))
 }
 
 /// Carries out operations on addresses, in one call.

@@ -288,6 +288,7 @@ impl Platform for LinuxPlatform {
                     self.done.push_back(Completion::Address(router, generation, Err(error)));
                 }
             }
+            Output::ResetConnections(request) => self.worker.reset(request),
             Output::Announce(announcement) => self.announcer.announce(&announcement),
             Output::WatchClaims(watch) => self.watch_claims(&watch),
             Output::PromoteSecondaries(interface) => sysctl::promote_secondaries(&interface),

@@ -172,6 +172,7 @@ impl ProcessRunner {
             | Completion::Socket(..)
             | Completion::AdvertSent(..)
             | Completion::Address(..)
+            | Completion::ConnectionsReset(..)
             | Completion::GuardMissed => {}
         }
         if let Some(completions) = &self.completions {

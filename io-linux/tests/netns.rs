@@ -23,5 +23,7 @@ mod namespace;
 mod processes;
 #[path = "netns/releasing.rs"]
 mod releasing;
+#[path = "netns/resets.rs"]
+mod resets;
 #[path = "netns/waiting.rs"]
 mod waiting;

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use openproxy_core::io::{
     AddressChange, AddressRequest, Announcement, Arrival, CheckId, Command, Completion, HookId,
-    Inbox, InterfaceIndex, KernelEvent, MacAddress, Output, SendAdvert, SendError, SocketError,
-    SocketId, Will,
+    Inbox, InterfaceIndex, KernelEvent, MacAddress, Output, ResetConnections, SendAdvert,
+    SendError, SocketError, SocketId, Will,
 };
 use openproxy_core::time::{Duration, Instant};
 use openproxy_core::vrrp::{Family, Inheritance};
@@ -35,6 +35,9 @@ pub trait Surroundings {
 
     /// Announces addresses on the network.
     fn announce(&mut self, node: NodeId, announcement: &Announcement);
+
+    /// Connections of addresses that are about to come off are reset.
+    fn connections_reset(&mut self, node: NodeId, reset: &ResetConnections);
 
     /// An address of the machine came, changed or went, whether or not the process is told.
     fn address_changed(&mut self, node: NodeId, change: &AddressChange, cause: Cause);
@@ -303,6 +306,8 @@ impl Host {
         match output {
             Output::Dump => self.enqueue(now, Operation::Dump),
             Output::Address(request) => self.enqueue(now, Operation::Address(request)),
+            // Nobody is connected.
+            Output::ResetConnections(reset) => around.connections_reset(self.node, &reset),
             Output::OpenSocket(id, spec) => {
                 let result = self.troubles.socket.clone().map_or(Ok(()), Err);
                 if result.is_ok() {

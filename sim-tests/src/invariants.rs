@@ -20,7 +20,7 @@ pub use handover::{k9_served, overlap_max};
 pub use kernel::{
     k1_lapsed, k1_renewed, k2_foreign, k2_leftovers, k4, k5_after_hook, k5_only_held, k8_released,
 };
-pub use pause::{p2, p3, p3_grid, p4};
+pub use pause::{p2, p2_reset, p3, p3_grid, p4};
 pub use vrrp_liveness::l3;
 pub use vrrp_safety::{
     FAREWELL_DELAY_MAX, Print, v2_heard, v3_silent, v4_one_zero, v4_silent, v5, v6, v7, v8_owner,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use openproxy_core::event::Event;
-use openproxy_core::io::{AddressChange, Announcement, SendAdvert};
+use openproxy_core::io::{AddressChange, Announcement, ResetConnections, SendAdvert};
 use openproxy_core::supervisor::Supervisor;
 use openproxy_core::vrrp::RouterConfig;
 use openproxy_io_sim::NodeId;
@@ -61,6 +61,8 @@ pub enum Observation<'a> {
     },
     /// Addresses were announced.
     Announced(&'a Announcement),
+    /// Connections of addresses that are about to come off were reset.
+    Reset(&'a ResetConnections),
     /// An address of a node's kernel changed.
     Address(&'a AddressChange, Cause),
     /// The clients take this node for the holder of an address now.

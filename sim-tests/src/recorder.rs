@@ -239,6 +239,7 @@ impl Observer for Recorder {
             Observation::Heard { from: None, .. }
             | Observation::Asked
             | Observation::Reloaded(_)
+            | Observation::Reset(_)
             | Observation::Fault(..)
             | Observation::Turning(..)
             | Observation::Turned { .. } => {}

@@ -140,6 +140,7 @@ fn describe(observation: &Observation<'_>, line: &mut String) {
         Observation::Announced(announcement) => {
             write!(line, "announces {:?}", announcement.addresses)
         }
+        Observation::Reset(reset) => write!(line, "resets connections of {:?}", reset.addresses),
         Observation::Address(AddressChange::Present(address), cause) => {
             write!(line, "+ {}/{} ({cause:?})", address.ip, address.prefix_len)
         }

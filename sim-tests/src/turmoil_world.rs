@@ -183,6 +183,7 @@ impl<'s, O: Observer> TurmoilWorld<'s, O> {
                 Told::Heard { from, frame } => Observation::Heard { from: *from, frame },
                 Told::Lost { to } => Observation::Lost { to: *to },
                 Told::Announced(announcement) => Observation::Announced(announcement),
+                Told::Reset(reset) => Observation::Reset(reset),
                 Told::Address(change, cause) => Observation::Address(change, *cause),
             };
             self.observer.observe(at, node, observation);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Blocker, Event, EventKind, Reason};
-use crate::io::Address;
+use crate::io::{Address, Resets};
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,6 +27,7 @@ impl fmt::Display for EventKind {
             }
             Self::VipAcquired(vip) => write!(f, "{vip} is on the interface"),
             Self::VipReleased(vip) => write!(f, "{vip} is off the interface"),
+            Self::ConnectionsReset(resets) => write!(f, "{}", Connections(resets)),
             Self::VipRefused(vip, error) => write!(f, "cannot add {vip}: {error}"),
             Self::VipRemovalFailed(vip, error) => {
                 write!(f, "cannot remove {vip}: {error}; trying again")
@@ -141,6 +142,22 @@ impl fmt::Display for Blocker {
             Self::Group => "another router of its group is blocked",
             Self::Stopping => "stopping",
         })
+    }
+}
+
+/// What became of connections.
+struct Connections<'a>(&'a Resets);
+
+impl fmt::Display for Connections<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Resets { reset, left, all_found } = self.0;
+        let noun = if *reset == 1 { "connection" } else { "connections" };
+        write!(f, "reset {reset} TCP {noun} of VIPs that come off")?;
+        match (left, all_found) {
+            (0, true) => Ok(()),
+            (left, true) => write!(f, "; {left} are left, for want of time"),
+            (left, false) => write!(f, "; at least {left} are left, for want of time"),
+        }
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Completion {
     AdvertSent(RouterId, Generation, Result<(), SendError>),
     /// Of [`Output::Address`](super::Output::Address).
     Address(RouterId, Generation, Result<(), AddressError>),
+    /// Of [`Output::ResetConnections`](super::Output::ResetConnections), before that of the removals.
+    ConnectionsReset(RouterId, Resets),
     /// Of [`Output::RunHook`](super::Output::RunHook): whether it ended with status 0. It comes
     /// after a kill, too, once the process has been reaped.
     Hook(HookId, Result<(), String>),
@@ -22,6 +24,17 @@ pub enum Completion {
     GuardMissed,
     /// Of [`Output::RunCheck`](super::Output::RunCheck).
     Check(CheckId, Result<(), String>),
+}
+
+/// What became of the connections of addresses that come off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resets {
+    /// How many were reset.
+    pub reset: usize,
+    /// How many were found, and are left: the removal couldn't wait for them.
+    pub left: usize,
+    /// Whether there was time to find all.
+    pub all_found: bool,
 }
 
 /// Why a raw socket could not be opened.

@@ -42,6 +42,9 @@ pub enum Output {
     SendAdvert(SendAdvert),
     /// Add, renew or remove an address. Answered by `Completion::Address`.
     Address(AddressRequest),
+    /// Reset the TCP connections of addresses whose removal is asked for next, before they are
+    /// removed. Answered by `Completion::ConnectionsReset` if there were any.
+    ResetConnections(ResetConnections),
     /// Announce addresses by GARP or unsolicited NA. Not answered.
     Announce(Announcement),
     /// Report, through `Inbox::next_claim`, others that announce these addresses. Replaces the
@@ -139,6 +142,17 @@ pub enum Lifetime {
     Forever,
     /// For this many seconds, unless renewed.
     Secs(u32),
+}
+
+/// Addresses that are about to come off an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResetConnections {
+    /// The router that owns them.
+    pub router: RouterId,
+    /// The interface.
+    pub index: InterfaceIndex,
+    /// The addresses.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// Addresses to announce on an interface.

@@ -24,6 +24,7 @@ mod rechecks;
 mod reference;
 mod reload;
 mod report;
+mod resets;
 mod shutdown;
 mod table;
 mod uplinks;

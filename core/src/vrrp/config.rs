@@ -103,6 +103,10 @@ pub struct RouterConfig {
     pub garp_refresh: Option<Duration>,
     /// How the VIPs go when the router is stopped.
     pub handover: Handover,
+    /// Whether TCP connections through a VIP are reset right before it comes off. An earlier version
+    /// that leaves its routers to this one doesn't say.
+    #[serde(default = "resets_by_default")]
+    pub reset_connections: bool,
     /// Programs to run at changes of state.
     pub hooks: HookConfig,
     /// What must work for the VIPs to be useful here; nobody else's to check.
@@ -113,8 +117,8 @@ pub struct RouterConfig {
 }
 
 impl RouterConfig {
-    /// A router of a file that says no more than this: multicast, preempting at once, with leases and
-    /// a planned handover, and without hooks, checks or a group.
+    /// A router of a file that says no more than this: multicast, preempting at once, with leases,
+    /// a planned handover and connections reset, and without hooks, checks or a group.
     #[must_use]
     pub fn plain(
         key: RouterKey,
@@ -137,6 +141,7 @@ impl RouterConfig {
             lease: true,
             garp_refresh: Some(Duration::from_secs(60)),
             handover: Handover::Planned,
+            reset_connections: resets_by_default(),
             hooks: HookConfig {
                 pre_promote: None,
                 pre_demote: None,
@@ -147,6 +152,10 @@ impl RouterConfig {
             group: None,
         }
     }
+}
+
+const fn resets_by_default() -> bool {
+    true
 }
 
 /// Who adverts are sent to and accepted from.

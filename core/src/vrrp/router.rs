@@ -27,6 +27,7 @@ mod inheritance;
 mod reconfigure;
 mod refusal;
 mod report;
+mod resets;
 mod transitions;
 
 pub(crate) use election::Heard;
@@ -265,7 +266,8 @@ impl VirtualRouter {
         uplink: Result<Uplink, Blocker>,
     ) {
         if self.vips.index() != index {
-            self.vips.leave_interface(&mut kernel(ctx));
+            let reset_until = self.reset_until();
+            self.vips.leave_interface(&mut kernel(ctx), reset_until);
         }
         self.vips.set_interface(index);
         if self.uplink != uplink {

@@ -7,6 +7,7 @@
 mod digest;
 mod entry;
 mod inherited;
+mod requests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use std::sync::Arc;
 use super::Vip;
 use crate::interfaces::Interfaces;
 use crate::io::{
-    Address, AddressChange, AddressError, AddressOperation, AddressRequest, Generation,
-    InterfaceIndex, Lifetime, Output, RouterId,
+    Address, AddressChange, AddressError, AddressOperation, Generation, InterfaceIndex, Lifetime,
+    Output, RouterId,
 };
 use crate::time::{Duration, Instant};
 use entry::Entry;
@@ -120,10 +121,20 @@ impl Vips {
     }
 
     /// Its interface has another name now, or is deleted. One that is still there would keep the VIPs:
-    /// they are removed, and nobody waits for it.
-    pub(super) fn leave_interface(&mut self, kernel: &mut Kernel<'_>) {
+    /// they are removed, and nobody waits for it. See [`Self::release`] for `reset_until`.
+    pub(super) fn leave_interface(
+        &mut self,
+        kernel: &mut Kernel<'_>,
+        reset_until: Option<Instant>,
+    ) {
         let is_there = |index: &InterfaceIndex| kernel.interfaces.by_index(*index).is_some();
         let Some(index) = self.index.filter(is_there) else { return };
+        if self.wanted.is_some() {
+            self.entries.iter_mut().for_each(|entry| entry.reset_until = reset_until);
+        }
+        let going = self.entries.iter().chain(&self.leaving).filter(|entry| entry.present);
+        let going: Vec<_> = going.map(|entry| (entry.vip, entry.reset_until)).collect();
+        self.reset_connections(kernel, index, &going);
         let entries = self.entries.iter().chain(&self.leaving);
         let there = entries.filter(|entry| entry.present || entry.in_flight.is_some());
         let there: Vec<_> = there.map(|entry| entry.vip).collect();
@@ -149,6 +160,7 @@ impl Vips {
     /// lengths, which would stay behind when ours go.
     pub(super) fn acquire(&mut self, kernel: &mut Kernel<'_>, lifetime: Lifetime) {
         self.wanted = Some(lifetime);
+        self.entries.iter_mut().for_each(|entry| entry.reset_until = None);
         for entry in self.entries.iter_mut().filter(|entry| !entry.is_coming_or_going()) {
             // Whatever is thought to be there is added again, and so announced.
             entry.present = false;
@@ -173,10 +185,12 @@ impl Vips {
         self.reconcile(kernel);
     }
 
-    /// Wants the VIPs off the interface.
-    pub(super) fn release(&mut self, kernel: &mut Kernel<'_>) {
-        self.wanted = None;
+    /// Wants the VIPs off the interface. Until `reset_until`, the connections of what is held now are
+    /// reset before that; `None` leaves them alone.
+    pub(super) fn release(&mut self, kernel: &mut Kernel<'_>, reset_until: Option<Instant>) {
+        let was_wanted = self.wanted.take().is_some();
         for entry in &mut self.entries {
+            entry.reset_until = reset_until.filter(|_| was_wanted && entry.present);
             entry.retry_at = None;
             entry.refused = false;
             entry.reorder = false;
@@ -222,8 +236,13 @@ impl Vips {
         }
     }
 
-    /// Changes the list; what is in both stays as it is.
-    pub(super) fn set_list(&mut self, kernel: &mut Kernel<'_>, vips: &Arc<[Vip]>) {
+    /// Changes the list; what is in both stays as it is. See [`Self::release`] for `reset_until`.
+    pub(super) fn set_list(
+        &mut self,
+        kernel: &mut Kernel<'_>,
+        vips: &Arc<[Vip]>,
+        reset_until: Option<Instant>,
+    ) {
         let mut old = std::mem::take(&mut self.entries);
         self.entries = vips
             .iter()
@@ -232,6 +251,11 @@ impl Vips {
                 None => Entry::new(*vip),
             })
             .collect();
+        if self.wanted.is_some() {
+            for entry in old.iter_mut().filter(|entry| entry.present) {
+                entry.reset_until = reset_until;
+            }
+        }
         if !mutated!(DroppedVipKept) {
             self.leaving.extend(old.into_iter().filter(|e| e.present || e.in_flight.is_some()));
         }
@@ -425,44 +449,6 @@ impl Vips {
 
     fn is_held(&self, vip: Vip) -> bool {
         self.entries.iter().any(|e| e.vip == vip && e.present && e.in_flight.is_none())
-    }
-
-    /// Starts what is needed for each address that has nothing under way.
-    fn reconcile(&mut self, kernel: &mut Kernel<'_>) {
-        self.leaving.retain(|entry| entry.present || entry.in_flight.is_some());
-        let Some(index) = self.index else { return };
-        for position in 0..self.entries.len() + self.leaving.len() {
-            let (entry, wanted) = match position.checked_sub(self.entries.len()) {
-                None => (self.entries.get_mut(position), self.wanted),
-                Some(position) => (self.leaving.get_mut(position), None),
-            };
-            let Some(entry) = entry else { continue };
-            let Some(operation) = entry.next_operation(wanted, self.adds) else {
-                continue;
-            };
-            let vip = entry.vip;
-            self.generation = Generation(self.generation.0 + 1);
-            entry.in_flight = Some((self.generation, operation));
-            self.request(kernel, index, self.generation, vip, operation);
-        }
-    }
-
-    fn next_generation(&mut self) -> Generation {
-        self.generation = Generation(self.generation.0 + 1);
-        self.generation
-    }
-
-    fn request(
-        &self,
-        kernel: &mut Kernel<'_>,
-        index: InterfaceIndex,
-        generation: Generation,
-        vip: Vip,
-        operation: AddressOperation,
-    ) {
-        let router = self.router;
-        let request = AddressRequest { router, generation, index, vip, operation };
-        kernel.out.push(Output::Address(request));
     }
 }
 

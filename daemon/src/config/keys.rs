@@ -64,6 +64,7 @@ pub(super) const HOOK_TIMEOUT: Key =
 pub(super) const HOOK_FAILURE: Key = key("hook_failure", "\"continue\" or \"abort\"");
 pub(super) const LEASE: Key = key("lease", BOOLEAN);
 pub(super) const HANDOVER: Key = key("handover", "\"planned\" or \"strict\"");
+pub(super) const RESET_CONNECTIONS: Key = key("reset_connections", BOOLEAN);
 pub(super) const CHECKSUM: Key = key("checksum", "\"pseudo-header\" or \"message-only\"");
 pub(super) const V2_INTERVAL_MISMATCH: Key = key("v2_interval_mismatch", "\"hold\" or \"discard\"");
 pub(super) const STRICT: Key = key("strict", BOOLEAN);
@@ -95,6 +96,7 @@ pub(super) const ROUTER: &[Key] = &[
     HOOK_FAILURE,
     LEASE,
     HANDOVER,
+    RESET_CONNECTIONS,
     CHECKSUM,
     V2_INTERVAL_MISMATCH,
     STRICT,

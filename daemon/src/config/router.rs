@@ -51,6 +51,7 @@ struct Options {
     lease: bool,
     garp_refresh: Option<Duration>,
     handover: Handover,
+    reset_connections: bool,
     hooks: HookConfig,
     track: Vec<TrackConfig>,
     follow: Option<Follow>,
@@ -128,6 +129,7 @@ impl Draft {
             lease: options.lease,
             garp_refresh: options.garp_refresh,
             handover: options.handover,
+            reset_connections: options.reset_connections,
             hooks: options.hooks.clone(),
             track: options.track.clone(),
             group: self.group.as_ref().map(|(name, _)| Arc::clone(name)),
@@ -170,6 +172,9 @@ impl Options {
             lease: table.read(report, &keys::LEASE, values::boolean).unwrap_or(true),
             garp_refresh: (!garp_refresh.is_zero()).then_some(garp_refresh),
             handover: read_handover(report, table, &hooks),
+            reset_connections: table
+                .read(report, &keys::RESET_CONNECTIONS, values::boolean)
+                .unwrap_or(true),
             hooks,
             track: track::read(report, table, priority),
             follow: follow::read(report, table, priority, preempt),

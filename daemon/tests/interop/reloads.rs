@@ -57,6 +57,7 @@ impl Drawn {
             ["", "pre_demote_script = \"/bin/true\"\n", "hook_timeout = 5\n"],
             ["", "preempt = false\n", "preempt_delay = 1.5\n"],
             ["", "handover = \"strict\"\n", "handover = \"planned\"\n"],
+            ["", "reset_connections = false\n", "reset_connections = true\n"],
             ["", "checksum = \"message-only\"\n", "strict = true\n"],
             ["", "lease = false\n", "v2_interval_mismatch = \"discard\"\n"],
             [

@@ -11,7 +11,7 @@ use arbitrary::{Result, Unstructured};
 use openproxy_core::event::EventKind;
 use openproxy_core::io::{
     AddressChange, AddressError, AddressOperation, Announcement, Command, MacAddress, Output,
-    SendAdvert, SendError, SocketError,
+    ResetConnections, SendAdvert, SendError, SocketError,
 };
 use openproxy_core::supervisor::Supervisor;
 use openproxy_core::time::Instant;
@@ -63,6 +63,8 @@ impl Surroundings for Nowhere {
     fn send(&mut self, _: NodeId, _: &SendAdvert) {}
 
     fn announce(&mut self, _: NodeId, _: &Announcement) {}
+
+    fn connections_reset(&mut self, _: NodeId, _: &ResetConnections) {}
 
     fn address_changed(&mut self, _: NodeId, _: &AddressChange, _: Cause) {}
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use openproxy_core::event::Event;
-use openproxy_core::io::{AddressChange, Announcement, SendAdvert};
+use openproxy_core::io::{AddressChange, Announcement, ResetConnections, SendAdvert};
 use openproxy_core::vrrp::RouterConfig;
 
 use super::TICK;
@@ -44,6 +44,8 @@ pub enum Told {
     },
     /// Addresses were announced.
     Announced(Announcement),
+    /// Connections of addresses that are about to come off were reset.
+    Reset(ResetConnections),
     /// An address of the machine's kernel changed.
     Address(AddressChange, Cause),
 }
@@ -158,6 +160,10 @@ impl Surroundings for Wire {
     fn announce(&mut self, node: NodeId, announcement: &Announcement) {
         self.tell(node, Told::Announced(announcement.clone()));
         self.neighbours.announce(self.now, &self.lan, node, announcement);
+    }
+
+    fn connections_reset(&mut self, node: NodeId, reset: &ResetConnections) {
+        self.tell(node, Told::Reset(reset.clone()));
     }
 
     fn address_changed(&mut self, node: NodeId, change: &AddressChange, cause: Cause) {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::IpAddr;
 
-use openproxy_core::io::{AddressChange, Announcement, SendAdvert};
+use openproxy_core::io::{AddressChange, Announcement, ResetConnections, SendAdvert};
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
 use openproxy_io_sim::frame::Frame;
@@ -81,6 +81,10 @@ impl<O: Observer> Surroundings for Net<O> {
     fn announce(&mut self, node: NodeId, announcement: &Announcement) {
         self.observer.observe(self.now, node, Observation::Announced(announcement));
         self.neighbours.announce(self.now, &self.lan, node, announcement);
+    }
+
+    fn connections_reset(&mut self, node: NodeId, reset: &ResetConnections) {
+        self.observer.observe(self.now, node, Observation::Reset(reset));
     }
 
     fn address_changed(&mut self, node: NodeId, change: &AddressChange, cause: Cause) {

@@ -324,8 +324,9 @@ impl World {
                 Completion::AdvertSent(send.router, send.generation, result)
             }
             Output::Event(event) => return judge.told(&event),
-            // Neighbours and guards aren't part of this world.
+            // Neighbours, clients and guards aren't part of this world.
             Output::Announce(_)
+            | Output::ResetConnections(_)
             | Output::WatchClaims(_)
             | Output::PromoteSecondaries(_)
             | Output::Guard(_) => return,

@@ -18,14 +18,31 @@ pub fn p2(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     if reads && node.state == StateName::Master && node.changed_at != at {
         return broken(Id::P2, id, "goes on as MASTER, with the advert of a better one unread");
     }
-    let lease = node.config.as_ref().filter(|config| config.lease);
-    let lease = lease.map(|config| Lease::of(config.interval).duration());
-    let has_lapsed = lease.is_some_and(|lease| node.paused_for > lease + facts.drift(lease));
+    let has_lapsed = has_slept_through_lease(facts, id);
     let goes_on = node.state == StateName::Master && node.state_since < at;
     if node.resumed_at == Some(at) && goes_on && has_lapsed {
         return broken(Id::P2, id, "goes on as MASTER, though its lease is over");
     }
     Ok(())
+}
+
+/// A MASTER whose lease ended while it was stopped resets nothing: its VIPs may be another's.
+///
+/// # Errors
+/// If it does.
+pub fn p2_reset(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
+    if facts.node(id).resumed_at == Some(at) && has_slept_through_lease(facts, id) {
+        return broken(Id::P2, id, "resets connections, though its lease is over");
+    }
+    Ok(())
+}
+
+/// Whether it was last stopped for longer than its lease.
+fn has_slept_through_lease(facts: &Facts<'_>, id: NodeId) -> bool {
+    let node = facts.node(id);
+    let lease = node.config.as_ref().filter(|config| config.lease);
+    let lease = lease.map(|config| Lease::of(config.interval).duration());
+    lease.is_some_and(|lease| node.paused_for > lease + facts.drift(lease))
 }
 
 /// Adverts are on the router's grid, however late the one before was; but for the one that is late

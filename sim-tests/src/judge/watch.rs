@@ -39,6 +39,7 @@ impl Judge<'_> {
             Observation::Address(change, cause) => self.address(at, node, change, cause),
             Observation::Event(event) => self.event(at, node, event),
             Observation::Announced(announcement) => self.announced(at, node, announcement),
+            Observation::Reset(_) => self.note(at, invariants::p2_reset(&self.facts, node, at)),
             Observation::Client(ip) => {
                 self.facts.clients.retain(|(known, _)| *known != ip);
                 self.facts.clients.push((ip, node));

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use super::EventKind as Kind;
 use crate::event::Level::{Debug, Error, Info, Warn};
 use crate::event::{Blocker, Event, EventKind, Level, Reason};
-use crate::io::{Address, AddressError, InterfaceIndex, MacAddress, SendError, SocketError};
+use crate::io::{
+    Address, AddressError, InterfaceIndex, MacAddress, Resets, SendError, SocketError,
+};
 use crate::time::Duration;
 use crate::vrrp::{
     AdverInterval, AdvertPriority, Check, DecodeError, Family, HookKind, Priority, RouterKey,
@@ -88,6 +90,22 @@ fn what_happens_to_a_vip_has_its_words() {
     check([
         (Kind::VipAcquired(vip()), Info, "10.0.0.200/24 is on the interface"),
         (Kind::VipReleased(vip()), Debug, "10.0.0.200/24 is off the interface"),
+        (
+            Kind::ConnectionsReset(Resets { reset: 1, left: 0, all_found: true }),
+            Info,
+            "reset 1 TCP connection of VIPs that come off",
+        ),
+        (
+            Kind::ConnectionsReset(Resets { reset: 900, left: 100, all_found: true }),
+            Warn,
+            "reset 900 TCP connections of VIPs that come off; 100 are left, for want of time",
+        ),
+        (
+            Kind::ConnectionsReset(Resets { reset: 900, left: 0, all_found: false }),
+            Warn,
+            "reset 900 TCP connections of VIPs that come off; \
+             at least 0 are left, for want of time",
+        ),
         (
             Kind::VipRefused(vip(), AddressError::Denied),
             Error,

@@ -32,7 +32,7 @@ const ROWS: &[Row] = &[
     Row { takeover: -SKEW_OF_FIFTY, ..row("priority", |c| c.priority = priority(150), NOTHING) },
     Row { takeover: SKEW_OF_FIFTY, ..row("priority", |c| c.priority = priority(50), NOTHING) },
     row("advert_int", |c| c.interval = centis(2), "advert, renewal"),
-    row("vip_addresses", |c| c.vips = vips(&["10.0.0.200/24"]), "removal"),
+    row("vip_addresses", |c| c.vips = vips(&["10.0.0.200/24"]), "reset, removal"),
     row("vip_addresses", |c| c.vips = vips(&[A, B, "10.0.0.202/24"]), "addition, announcement"),
     row("vip_addresses", |c| c.vips = vips(&[B, A]), NOTHING),
     row("pre_promote_script", |c| c.hooks.pre_promote = script(), NOTHING),
@@ -45,6 +45,7 @@ const ROWS: &[Row] = &[
     row("preempt_delay", |c| c.preempt = Preempt::After(INTERVAL), NOTHING),
     row("lease", |c| c.lease = false, "advert, renewal"),
     row("handover", |c| c.handover = Handover::Strict, NOTHING),
+    row("reset_connections", |c| c.reset_connections = false, NOTHING),
     row("checksum", |c| c.checksum = ChecksumForm::MessageOnly, NOTHING),
     row("v2_interval_mismatch", |c| c.interval_mismatch = IntervalMismatch::Discard, NOTHING),
     row("strict", |c| c.strict = true, NOTHING),
@@ -105,6 +106,7 @@ fn differing(a: &RouterConfig, b: &RouterConfig) -> Vec<&'static str> {
         lease,
         garp_refresh,
         handover,
+        reset_connections,
         hooks: HookConfig { pre_promote, pre_demote, timeout, on_failure },
         track,
         group,
@@ -123,6 +125,7 @@ fn differing(a: &RouterConfig, b: &RouterConfig) -> Vec<&'static str> {
         ("lease", *lease != b.lease),
         ("garp_refresh", *garp_refresh != b.garp_refresh),
         ("handover", *handover != b.handover),
+        ("reset_connections", *reset_connections != b.reset_connections),
         ("pre_promote", *pre_promote != b.hooks.pre_promote),
         ("pre_demote", *pre_demote != b.hooks.pre_demote),
         ("timeout", *timeout != b.hooks.timeout),
@@ -148,6 +151,7 @@ fn asked_since(node: &Node, position: usize) -> Vec<(Instant, &'static str)> {
             Output::Event(_) => return None,
             // They follow what the router has.
             Output::WatchClaims(_) | Output::Guard(_) => return None,
+            Output::ResetConnections(_) => "reset",
             Output::SendAdvert(_) => "advert",
             Output::Address(request) => match request.operation {
                 AddressOperation::Add(_) => "addition",
@@ -231,6 +235,7 @@ fn every_field_has_a_row_that_changes_it_alone() {
         "preempt",
         "lease",
         "handover",
+        "reset_connections",
         "checksum",
         "interval_mismatch",
         "strict",
@@ -397,7 +402,11 @@ fn another_number_is_another_router_that_begins_as_backup() {
     let vrid = Vrid::new(51).expect("in range");
     reload(&mut node, RouterConfig { key: RouterKey { vrid, ..base().key }, ..base() });
     let words: Vec<_> = asked_since(&node, position).iter().map(|(_, word)| *word).collect();
-    assert_eq!(words, ["advert", "removal", "removal", "setting"], "priority 0, and the VIPs go");
+    assert_eq!(
+        words,
+        ["advert", "reset", "removal", "removal", "setting"],
+        "priority 0, and the VIPs go"
+    );
     assert_eq!(node.state(), Backup);
     node.run_until(Master);
     assert!(node.vip().is_some());

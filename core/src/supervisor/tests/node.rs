@@ -357,7 +357,8 @@ impl Node {
             Output::KillHook(id) => self.killed.push(id),
             Output::RunCheck(id, _) => self.checks.push(id),
             Output::CloseSocket(id) => self.sockets.retain(|known| *known != id),
-            Output::Announce(_)
+            Output::ResetConnections(_)
+            | Output::Announce(_)
             | Output::WatchClaims(_)
             | Output::PromoteSecondaries(_)
             | Output::CancelCheck(_)

@@ -6,7 +6,7 @@ use super::{Context, Uplink, VirtualRouter, kernel};
 use crate::event::{Blocker, EventKind};
 use crate::io::{
     AddressChange, AddressError, Announcement, CheckId, Generation, HookId, MacAddress, Output,
-    SendError,
+    Resets, SendError,
 };
 use crate::time::{Duration, Instant};
 use crate::vrrp::hooks::HookNews;
@@ -85,6 +85,11 @@ impl VirtualRouter {
         let mut news = Vec::new();
         self.vips.handle_result(&mut kernel(ctx), generation, result, &mut news);
         self.apply_vip_news(ctx, news);
+    }
+
+    /// Connections of VIPs that come off were reset.
+    pub(crate) fn handle_connections_reset(&self, ctx: &mut Context<'_>, resets: Resets) {
+        self.event(ctx, EventKind::ConnectionsReset(resets));
     }
 
     /// An address of our interface has changed.
@@ -182,7 +187,7 @@ impl VirtualRouter {
             && self.hooks.is_idle()
             && !matches!(self.state, State::Master(_))
         {
-            self.vips.release(&mut kernel(ctx));
+            self.vips.release(&mut kernel(ctx), None);
         }
         for item in news {
             match item {

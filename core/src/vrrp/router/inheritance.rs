@@ -85,7 +85,8 @@ impl VirtualRouter {
     /// What it hasn't entered upon, it won't.
     pub(super) fn forgo_inheritance(&mut self, ctx: &mut Context<'_>) {
         if self.inherits_until.take().is_some() {
-            self.vips.release(&mut kernel(ctx));
+            // Others may have them by now.
+            self.vips.release(&mut kernel(ctx), None);
             self.handle_leftover(ctx);
         }
     }

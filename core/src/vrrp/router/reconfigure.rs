@@ -13,7 +13,8 @@ impl VirtualRouter {
         let old = std::mem::replace(&mut self.config, config);
         if old.vips != self.config.vips {
             let vips = Arc::clone(&self.config.vips);
-            self.vips.set_list(&mut kernel(ctx), &vips);
+            let reset_until = self.reset_until();
+            self.vips.set_list(&mut kernel(ctx), &vips, reset_until);
         }
         if old.track != self.config.track {
             self.tracking.set_list(ctx.now, &self.config.track, ctx.out);

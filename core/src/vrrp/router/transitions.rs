@@ -1,5 +1,6 @@
 //! Into MASTER, out of it, and what keeps a router from taking part at all.
 
+use super::resets::resets;
 use super::{Context, VirtualRouter, kernel};
 use crate::event::{Blocker, EventKind, Reason};
 use crate::io::Lifetime;
@@ -114,7 +115,8 @@ impl VirtualRouter {
     /// Leaves MASTER: the VIPs come off without waiting for the demote hook.
     pub(super) fn leave_master(&mut self, ctx: &mut Context<'_>, next: State, reason: Reason) {
         if !mutated!(VipsKeptOnExit | VipsAwaitDemoteHook) {
-            self.vips.release(&mut kernel(ctx));
+            let reset_until = self.reset_until().filter(|_| resets(&reason));
+            self.vips.release(&mut kernel(ctx), reset_until);
         }
         self.announcing = Announcing::Silent;
         self.yielded = true;

@@ -20,6 +20,8 @@ pub(super) struct Entry {
     pub(super) own_removals: u32,
     /// The kernel refused it when last asked.
     pub(super) refused: bool,
+    /// Its connections are reset before it is removed, if that is before this.
+    pub(super) reset_until: Option<Instant>,
 }
 
 impl Entry {
@@ -34,6 +36,7 @@ impl Entry {
             retry_at: None,
             own_removals: 0,
             refused: false,
+            reset_until: None,
         }
     }
 
@@ -49,6 +52,7 @@ impl Entry {
     pub(super) fn mark_gone(&mut self) {
         self.present = false;
         self.ours = false;
+        self.reset_until = None;
     }
 
     /// Whether its removal is under way.

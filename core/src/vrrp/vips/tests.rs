@@ -3,6 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test picks the outputs that it is about")]
 
 use super::*;
+use crate::io::AddressRequest;
 
 const INDEX: InterfaceIndex = InterfaceIndex(2);
 const LEASE: Lifetime = Lifetime::Secs(2);
@@ -104,7 +105,7 @@ fn operations(requests: &[AddressRequest]) -> Vec<(Vip, AddressOperation)> {
 }
 
 fn release(bench: &mut Bench) -> Vec<AddressRequest> {
-    bench.act(Vips::release)
+    bench.act(|vips, kernel| vips.release(kernel, None))
 }
 
 #[test]
@@ -383,7 +384,7 @@ fn another_interface_begins_with_nothing() {
 fn vips_that_leave_the_list_are_removed_and_awaited_and_the_rest_stays() {
     let mut bench = Bench::held(&[vip(1), vip(2)]);
     let list = [vip(2), vip(3)].into();
-    let requests = bench.act(|vips, kernel| vips.set_list(kernel, &list));
+    let requests = bench.act(|vips, kernel| vips.set_list(kernel, &list, None));
     assert_eq!(operations(&requests), [(vip(3), ADD), (vip(1), REMOVE)]);
     assert!(!bench.is_held(vip(1)) && bench.is_held(vip(2)));
     bench.end(requests[0], Ok(()));
@@ -527,4 +528,29 @@ fn a_vip_that_somebody_removes_for_us_is_not_told_as_taken_away() {
     bench.act(|vips, kernel| vips.acquire(kernel, LEASE));
     bench.change(gone);
     assert_eq!(bench.take_news(), [], "it isn't there yet");
+}
+
+#[test]
+fn one_whose_renewal_is_under_way_is_reset_after_it_and_not_once_the_lease_is_over() {
+    for late in [false, true] {
+        let mut bench = Bench::held(&[vip(1)]);
+        let renewal = bench.act(|vips, kernel| vips.renew(kernel, LEASE));
+        let until = bench.now + Duration::from_secs(1);
+        assert_eq!(bench.act(|vips, kernel| vips.release(kernel, Some(until))), []);
+        if late {
+            bench.now = until;
+        }
+        let Bench { vips, now, interfaces, out, news } = &mut bench;
+        let mut kernel = Kernel { now: *now, interfaces, out };
+        vips.handle_result(&mut kernel, renewal[0].generation, Ok(()), news);
+        let words = out.iter().map(|output| match output {
+            Output::ResetConnections(reset) => (true, reset.addresses.clone()),
+            Output::Address(request) => (false, vec![request.vip.ip]),
+            other => panic!("{other:?} isn't about addresses"),
+        });
+        let words: Vec<_> = words.collect();
+        let (reset, removed) = ((true, vec![vip(1).ip]), (false, vec![vip(1).ip]));
+        let expected = if late { vec![removed] } else { vec![reset, removed] };
+        assert_eq!(words, expected, "late: {late}");
+    }
 }

@@ -45,9 +45,9 @@ fn an_unknown_key_of_a_router_is_an_error_with_the_nearest_name() {
             &["openproxy.toml:7:1: general.virtual_router.colour: is not a known key; the keys \
                here are interface, router_id, priority, advert_int, vip_addresses, \
                pre_promote_script, pre_demote_script, unicast_peers, unicast_source, version, \
-               preempt, preempt_delay, hook_timeout, hook_failure, lease, handover, checksum, \
-               v2_interval_mismatch, strict, garp_refresh, group, track, \
-              track_patroni, track_weight, track_shards"],
+               preempt, preempt_delay, hook_timeout, hook_failure, lease, handover, \
+               reset_connections, checksum, v2_interval_mismatch, strict, garp_refresh, group, \
+               track, track_patroni, track_weight, track_shards"],
         ),
     ]);
 }

@@ -52,6 +52,7 @@ fn the_documented_file_loads_without_a_word() {
     assert_eq!(router.interval_mismatch, IntervalMismatch::Hold);
     assert!(router.lease && !router.strict);
     assert_eq!(router.garp_refresh, Some(Duration::from_secs(60)));
+    assert!(router.reset_connections);
     let promote = router.hooks.pre_promote.as_deref().expect("set");
     assert_eq!(promote, ["/home/opensql/startup.sh"]);
     assert!(router.hooks.pre_demote.is_some());
@@ -134,6 +135,7 @@ fn every_further_key_reaches_its_router() {
          hook_timeout = 2500\n\
          hook_failure = \"abort\"\n\
          handover = \"strict\"\n\
+         reset_connections = false\n\
          checksum = \"message-only\"\n\
          garp_refresh = 0\n\
          pre_promote_script = \"/bin/sh -c 'echo \\\"$1\\\"' --\"\n\
@@ -149,6 +151,7 @@ fn every_further_key_reaches_its_router() {
     assert_eq!(router.hooks.timeout, Duration::from_millis(2_500));
     assert_eq!(router.hooks.on_failure, HookFailure::Abort);
     assert_eq!(router.checksum, ChecksumForm::MessageOnly);
+    assert!(!router.reset_connections);
     assert_eq!(router.garp_refresh, None);
     let promote = router.hooks.pre_promote.as_deref().expect("set");
     assert_eq!(promote, ["/bin/sh", "-c", "echo \"$1\"", "--"]);

@@ -235,6 +235,12 @@ fn wrong_values_of_further_keys_name_what_is_allowed() {
         ("lease = 1", "7:9", "lease = 1", "must be true or false"),
         ("handover = \"soft\"", "7:12", "handover = \"soft\"", "must be \"planned\" or \"strict\""),
         (
+            "reset_connections = \"no\"",
+            "7:21",
+            "reset_connections = \"no\"",
+            "must be true or false",
+        ),
+        (
             "checksum = \"rfc\"",
             "7:12",
             "checksum = \"rfc\"",
