@@ -24,6 +24,8 @@ mod opinion;
 mod packet;
 #[path = "interop/reloads.rs"]
 mod reloads;
+#[path = "interop/resets.rs"]
+mod resets;
 
 use flood::{Kind, Outcome, flood, off_grid, phase};
 use net::{Lan, Sample, Watch, now};

@@ -21,6 +21,9 @@ pub(crate) const OURS: [&str; 2] = ["10.9.0.1", "2001:db8::1"];
 /// The addresses of the other node.
 pub(crate) const THEIRS: [&str; 2] = ["10.9.0.2", "2001:db8::2"];
 
+/// The addresses of a client, where there is one.
+pub(crate) const CLIENTS: [&str; 2] = ["10.9.0.3", "2001:db8::3"];
+
 /// From one look to the next.
 pub(crate) const POLL: Duration = Duration::from_millis(10);
 
@@ -69,7 +72,7 @@ impl Namespace {
     }
 
     /// Moves the calling thread into it.
-    fn enter(&self) {
+    pub(crate) fn enter(&self) {
         setns(&*self.0, CloneFlags::CLONE_NEWNET).expect("enter a network namespace");
     }
 
@@ -90,6 +93,17 @@ impl Namespace {
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "ip {arguments}: {complaint}");
         output.stdout
+    }
+
+    /// A path that `ip` can open as well: it runs in its own process.
+    fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", process::id(), self.0.as_raw_fd())
+    }
+
+    fn bring_up(&self, addresses: [&str; 2]) {
+        self.ip(&format!("address add {}/24 dev {INTERFACE}", addresses[0]));
+        self.ip(&format!("address add {}/64 dev {INTERFACE}", addresses[1]));
+        self.ip(&format!("link set {INTERFACE} up"));
     }
 
     /// The interface's hardware address.
@@ -119,16 +133,32 @@ impl Lan {
         lan
     }
 
+    /// Both nodes and a third one, which has no daemon, on one switch; and the switch, which is to be
+    /// kept.
+    pub(crate) fn switched() -> (Self, Namespace, Namespace) {
+        let lan = Self { ours: Namespace::new(), theirs: Namespace::new() };
+        let (client, switch) = (Namespace::new(), Namespace::new());
+        switch.ip("link add switch type bridge mcast_snooping 0");
+        switch.ip("link set switch up");
+        let all = [(&lan.ours, OURS), (&lan.theirs, THEIRS), (&client, CLIENTS)];
+        for (number, (node, addresses)) in all.into_iter().enumerate() {
+            node.ip("link set lo up");
+            let port = format!("port{number}");
+            let far = node.path();
+            switch.ip(&format!("link add {port} type veth peer name {INTERFACE} netns {far}"));
+            switch.ip(&format!("link set {port} master switch up"));
+            node.bring_up(addresses);
+        }
+        (lan, client, switch)
+    }
+
     /// Lays a cable where there is none.
     pub(crate) fn lay_cable(&self) {
         let Self { ours, theirs } = self;
-        // A path that `ip` can open as well: it runs in its own process.
-        let far = format!("/proc/{}/fd/{}", process::id(), theirs.0.as_raw_fd());
+        let far = theirs.path();
         ours.ip(&format!("link add {INTERFACE} type veth peer name {INTERFACE} netns {far}"));
         for (node, addresses) in [(ours, OURS), (theirs, THEIRS)] {
-            node.ip(&format!("address add {}/24 dev {INTERFACE}", addresses[0]));
-            node.ip(&format!("address add {}/64 dev {INTERFACE}", addresses[1]));
-            node.ip(&format!("link set {INTERFACE} up"));
+            node.bring_up(addresses);
         }
     }
 }
@@ -214,7 +244,8 @@ fn sample(ours: &Namespace, theirs: &Namespace, vip: IpAddr) -> Sample {
     Sample { at, ours: if theirs { before && after } else { before || after }, theirs }
 }
 
-fn holds(node: &Namespace, vip: IpAddr) -> bool {
+/// Whether a node has an address.
+pub(crate) fn holds(node: &Namespace, vip: IpAddr) -> bool {
     node.enter();
     let mut addresses = getifaddrs().expect("the addresses").filter_map(|entry| entry.address);
     addresses.any(|address| {
