@@ -4,8 +4,12 @@
 //! | --- | --- |
 //! | [`document`] | everything that a daemon tells of itself, as JSON |
 //! | [`warnings`] | what of it needs somebody's attention |
+//! | [`table`] | all of it as tables for people |
+//! | [`page`] | the page for people |
 
 pub mod document;
+pub mod page;
+pub mod table;
 pub mod warnings;
 
 use std::collections::BTreeSet;
@@ -17,7 +21,7 @@ use futures_util::stream;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
+use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -92,6 +96,7 @@ async fn answer(request: &Request<Incoming>, caller: Caller, sources: &Sources) 
     let path: Vec<&str> = request.uri().path().split('/').skip(1).collect();
     let topologies = &sources.topologies;
     match (request.method(), &path[..], request.uri().query()) {
+        (&Method::GET, [""], _) => page(),
         (&Method::GET, ["status"], None) => json(&sources.look().await),
         (&Method::GET, ["status"], Some("watch")) => watch(sources, What::Everything),
         (&Method::GET, ["topology"], None) => topology(topologies).await,
@@ -102,11 +107,19 @@ async fn answer(request: &Request<Incoming>, caller: Caller, sources: &Sources) 
         (&Method::POST, ["forget", pool, shard], _) if caller == Caller::Socket => {
             forget(topologies, pool, shard).await
         }
-        (_, ["status" | "topology"] | ["forget", _, _], _) => {
+        (_, ["" | "status" | "topology"] | ["forget", _, _], _) => {
             text(StatusCode::METHOD_NOT_ALLOWED, "not like this, or not from here\n")
         }
-        _ => text(StatusCode::NOT_FOUND, "there are /status and /topology, each with ?watch\n"),
+        _ => text(StatusCode::NOT_FOUND, "there are /, /status and /topology\n"),
     }
+}
+
+fn page() -> Answer {
+    let mut answer =
+        respond(StatusCode::OK, "text/html; charset=utf-8", Full::from(page::HTML).boxed());
+    let policy = HeaderValue::from_static(page::CONTENT_SECURITY_POLICY);
+    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    answer
 }
 
 async fn topology(topologies: &Topologies) -> Answer {
@@ -236,7 +249,7 @@ fn respond(status: StatusCode, kind: &'static str, body: BoxBody<Bytes, Infallib
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
-    headers.insert(CACHE_CONTROL, hyper::header::HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

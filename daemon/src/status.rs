@@ -2,6 +2,5 @@
 
 pub(crate) mod client;
 mod server;
-mod table;
 
 pub(crate) use server::StatusServer;

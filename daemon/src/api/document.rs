@@ -82,7 +82,7 @@ impl Document {
             shards,
             endpoints,
         };
-        document.warnings = warnings::of(&document);
+        document.judge();
         if look.is_none() {
             document.warnings.insert(0, WarningObject::critical("the virtual routers have ended"));
         }
@@ -91,6 +91,14 @@ impl Document {
         }
         document.status = warnings::worst(&document.warnings).into();
         document
+    }
+}
+
+impl Document {
+    /// Finds what needs somebody's attention.
+    pub fn judge(&mut self) {
+        self.warnings = warnings::of(self);
+        self.status = warnings::worst(&self.warnings).into();
     }
 }
 

@@ -11,10 +11,10 @@ use hyper::client::conn::http1;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use openproxy::api::document::Document;
+use openproxy::api::table;
 use tokio::net::UnixStream;
 use tokio::runtime::Builder;
 
-use super::table;
 use crate::cli::{ForgetArgs, StatusArgs};
 use crate::exit::Exit;
 use crate::file;

@@ -4,16 +4,18 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use openproxy::api::document::{Document, ProcessObject};
-use openproxy::api::warnings::host_and_port;
-use openproxy::discovery::document::{ReplicaObject, ShardObject};
-use openproxy::routers::document::RouterObject;
+
+use super::document::{Document, ProcessObject};
+use super::warnings::host_and_port;
+use crate::discovery::document::{ReplicaObject, ShardObject};
+use crate::routers::document::RouterObject;
 
 /// Transitions that are shown.
 const TRANSITIONS_MAX: usize = 8;
 
 /// All of it. What needs somebody's attention comes first.
-pub(super) fn render(document: &Document) -> String {
+#[must_use]
+pub fn render(document: &Document) -> String {
     let mut text = String::new();
     for warning in &document.warnings {
         // Writing to a string can't fail; likewise below.
