@@ -85,6 +85,7 @@ fn a_daemon_that_falls_silent_is_told_of() {
     assert!(dom.contains("<body class=\"silent\">"), "{dom}");
     assert!(dom.contains("The daemon hasn't answered for"));
     assert!(dom.contains("● MASTER"), "what was known stays");
+    assert!(dom.contains("? no answer</span>"), "{dom}");
     screenshot("silent", 1200, &answers);
 }
 
