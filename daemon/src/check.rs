@@ -49,6 +49,12 @@ fn describe(loaded: &Loaded) -> String {
         if count == 1 { "" } else { "s" },
         seconds(loaded.renew_interval)
     );
+    if let Some(priority) = loaded.realtime_priority() {
+        let _ = writeln!(
+            text,
+            "under SCHED_FIFO with priority {priority}, in locked memory, as far as it may"
+        );
+    }
     for router in &loaded.routers {
         let _ = describe_router(&mut text, router);
     }
@@ -198,6 +204,17 @@ mod tests {
              \x20 track       TCP 127.0.0.1:6432 every 1 s: priority -50 while it fails\n\
              \x20 track       interface eno2 every 1 s: not MASTER while it fails\n"
         );
+    }
+
+    #[test]
+    fn realtime_is_told_where_there_is_something_that_it_is_for() {
+        let router = "[general.virtual_router]\ninterface = \"eno1\"\nrouter_id = 1\n\
+                      priority = 200\nadvert_int = 1\nvip_addresses = [ \"192.0.2.1/24\" ]\n";
+        let line = "under SCHED_FIFO with priority 20, in locked memory, as far as it may\n";
+        let general = "[general]\nrealtime = 20\n";
+        assert!(described(&format!("{general}{router}")).contains(line));
+        assert!(!described(router).contains("SCHED_FIFO"));
+        assert!(!described(general).contains("SCHED_FIFO"));
     }
 
     #[test]

@@ -56,6 +56,9 @@ pub struct Loaded {
     pub user: Option<Box<str>>,
     /// Whether a guard hands over what a process serves that dies.
     pub guard: bool,
+    /// The priority, from 1 to 99, that the threads of the virtual routers are to have under
+    /// `SCHED_FIFO`.
+    pub realtime: Option<u8>,
     /// Where a running daemon tells what it knows.
     pub status: StatusConfig,
     /// How often the file is to be read again.
@@ -65,6 +68,12 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// `realtime`, if there is anything that it is for.
+    #[must_use]
+    pub fn realtime_priority(&self) -> Option<u8> {
+        self.realtime.filter(|_| !self.routers.is_empty())
+    }
+
     /// Whether going from this file to `next` would take away every router, or every pool: more
     /// likely a file that is being written than a wish.
     #[must_use]
@@ -124,6 +133,7 @@ pub fn load(path: &str, text: &str) -> Result<Loaded, Vec<Diagnostic>> {
             topology_script: rest.topology_script,
             user: rest.user,
             guard: rest.guard.unwrap_or(true),
+            realtime: rest.realtime,
             status: rest.status,
             renew_interval,
             notes,

@@ -24,12 +24,17 @@ pub(crate) enum Hold {
 }
 
 impl Hold {
-    /// Begins; needs a runtime.
-    pub(crate) fn begin(lock: Option<VipLock>, is_guarded: bool, process: Process) -> Self {
+    /// Begins; needs a runtime. A guard gets the priority of the virtual routers under `SCHED_FIFO`.
+    pub(crate) fn begin(
+        lock: Option<VipLock>,
+        is_guarded: bool,
+        realtime: Option<u8>,
+        process: Process,
+    ) -> Self {
         match lock {
             None => Self::None,
             Some(lock) if !is_guarded => Self::Lock(lock),
-            Some(lock) => Self::Guarded(Box::new(Keeper::start(lock, process))),
+            Some(lock) => Self::Guarded(Box::new(Keeper::start(lock, realtime, process))),
         }
     }
 

@@ -18,7 +18,7 @@ use openproxy_core::vrrp::{Check, Inheritance, RouterConfig};
 use openproxy_io_linux::guard::{self, Bequeathed, Succession};
 pub(crate) use openproxy_io_linux::guard::{Death, GuardPipe, is_wanted as is_guard_wanted};
 use openproxy_io_linux::user::{self, Identity};
-use openproxy_io_linux::{self as io_linux, LinuxPlatform, ProcessRunner};
+use openproxy_io_linux::{self as io_linux, LinuxPlatform, ProcessRunner, realtime};
 pub(crate) use openproxy_io_linux::{ProcessHandle, VipLock, local_addresses, now, run_script};
 use tokio::process::Child;
 use tokio::runtime::Builder;
@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 
 use crate::exit::Exit;
 use crate::logging;
+use crate::privileges::Unprivileged;
 use crate::signals::Unheard;
 use crate::vrrp_thread::VrrpThread;
 
@@ -44,7 +45,8 @@ pub(crate) fn become_user(path: &Path, loaded: &Loaded) -> Result<(), String> {
             .make_folder(folder)
             .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     }
-    identity.assume(!loaded.routers.is_empty()).map_err(|error| chain(&error))?;
+    let is_realtime = loaded.realtime_priority().is_some();
+    identity.assume(!loaded.routers.is_empty(), is_realtime).map_err(|error| chain(&error))?;
     // It will be read again, and so will what it names.
     let readable = File::open(path).map(drop);
     readable.map_err(|error| format!("user {name} can't read {}: {error}", path.display()))
@@ -102,8 +104,11 @@ pub(crate) fn lock_or_inherit() -> Result<(VipLock, Vec<Inheritance>), (Exit, St
 }
 
 /// Starts a guard, and the pipe to it.
-pub(crate) fn start_guard(lock: &VipLock) -> Result<(Child, PipeWriter), String> {
-    guard::start(lock).map_err(|error| chain(&error))
+pub(crate) fn start_guard(
+    lock: &VipLock,
+    realtime: Option<u8>,
+) -> Result<(Child, PipeWriter), String> {
+    guard::start(lock, realtime).map_err(|error| chain(&error))
 }
 
 /// Waits, as a guard, for the end of the daemon.
@@ -117,7 +122,8 @@ pub(crate) async fn run_guard(estate: &[Inheritance], lock: VipLock) -> Result<(
     let _unheard = Unheard::begin().map_err(|error| chain(&error))?;
     let (_nobody, commands) = mpsc::channel(1);
     let processes = start_processes();
-    let platform = LinuxPlatform::new(commands, processes.clone(), LEDGER.into(), None);
+    let ledger = LEDGER.into();
+    let platform = LinuxPlatform::new(commands, processes.clone(), ledger, None, guard::realtime());
     let mut platform = platform.map_err(|error| chain(&error))?;
     let succession = Succession::open(lock).map_err(|error| chain(&error))?;
     let mut supervisor = Supervisor::guard(estate);
@@ -149,8 +155,36 @@ pub(crate) fn start_processes() -> ProcessHandle {
     handle
 }
 
+/// Keeps this process's memory where it is, if the kernel lets it.
+pub(crate) fn lock_memory() {
+    match realtime::lock_memory() {
+        Ok(()) => tracing::info!("memory is locked"),
+        Err(error) => tell_unprivileged(Unprivileged::Memory, &error),
+    }
+}
+
+/// Runs the calling thread ahead of others, if the kernel lets it; the priority, then.
+fn schedule(priority: u8) -> Option<u8> {
+    match realtime::schedule(priority) {
+        Ok(()) => {
+            tracing::info!("the virtual routers run under SCHED_FIFO with priority {priority}");
+            Some(priority)
+        }
+        Err(error) => {
+            tell_unprivileged(Unprivileged::Scheduling { priority }, &error);
+            None
+        }
+    }
+}
+
+fn tell_unprivileged(lack: Unprivileged, error: &io::Error) {
+    let binary = std::env::current_exe().unwrap_or_else(|_| "openproxy".into());
+    tracing::warn!("{}", lack.advice(&error.to_string(), &binary));
+}
+
 /// Runs the virtual routers on this thread until they are released.
 pub(crate) fn run_vrrp(thread: VrrpThread) -> Result<(), String> {
+    let realtime = thread.realtime.and_then(schedule);
     let VrrpThread { routers, estate, commands, processes, guard, .. } = thread;
     let (mut pauses, mut looks, transitions) = (thread.pauses, thread.looks, thread.transitions);
     // No tokio timers: those of the platform are finer.
@@ -161,7 +195,7 @@ pub(crate) fn run_vrrp(thread: VrrpThread) -> Result<(), String> {
         if guard.is_some() {
             supervisor = supervisor.guarded();
         }
-        let platform = LinuxPlatform::new(commands, processes, LEDGER.into(), guard);
+        let platform = LinuxPlatform::new(commands, processes, LEDGER.into(), guard, realtime);
         let mut platform = platform.map_err(|error| chain(&error))?;
         let mut report = |event: Event| {
             logging::report(&event);

@@ -120,10 +120,14 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch
             }
         };
         let (to_vrrp, commands) = mpsc::channel(COMMANDS_MAX);
+        let realtime = loaded.realtime_priority();
+        if realtime.is_some() {
+            linux::lock_memory();
+        }
         let processes = linux::start_processes();
         let estate = held.as_ref().map_or_else(Vec::new, |held| held.estate.clone());
         let process = Process::new(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
-        let hold = Hold::begin(held.map(|held| held.lock), loaded.guard, process.clone());
+        let hold = Hold::begin(held.map(|held| held.lock), loaded.guard, realtime, process.clone());
         let (pauses, pause_wishes) = mpsc::channel(1);
         let (looks, look_wishes) = mpsc::channel(LOOKS_MAX);
         let history = History::default();
@@ -136,6 +140,7 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch
             looks: look_wishes,
             processes,
             guard: hold.guard_pipe(),
+            realtime,
             transitions: vrrp_thread::keep(history.clone()),
         };
         let vrrp = match vrrp.start() {

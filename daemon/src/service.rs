@@ -81,9 +81,11 @@ pub(crate) struct Service {
     outlets: Outlets,
     /// The lock that virtual routers need, and the guard.
     hold: Hold,
-    /// Whom the file named when this process began, and whether it had a guard.
+    /// Whom the file named when this process began, whether it had a guard, and how its threads were
+    /// to be scheduled.
     user: Option<Box<str>>,
     guard: bool,
+    realtime: Option<u8>,
     log: Log,
     reading: Option<JoinHandle<Read>>,
     upgrades: Upgrades,
@@ -116,12 +118,13 @@ impl Service {
         log: Log,
     ) -> Self {
         let shown = path.display().to_string();
-        let (user, guard) = (loaded.user.clone(), loaded.guard);
+        let (user, guard, realtime) = (loaded.user.clone(), loaded.guard, loaded.realtime);
         let heir_within = heir_within(&loaded.routers);
         Self {
             path,
             user,
             guard,
+            realtime,
             watcher: FileWatcher::new(shown, bytes, loaded, Instant::ZERO)
                 .inspecting(linux::distrusted),
             start: tokio::time::Instant::now(),
@@ -342,6 +345,9 @@ impl Service {
         }
         if loaded.guard != self.guard {
             tracing::warn!("general.guard has changed: that is for the next start");
+        }
+        if loaded.realtime != self.realtime {
+            tracing::warn!("general.realtime has changed: that is for the next start");
         }
         self.heir_within = heir_within(&loaded.routers);
         // Before discovery, whose weights are for routers that are there.

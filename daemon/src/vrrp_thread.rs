@@ -33,6 +33,8 @@ pub(crate) struct VrrpThread {
     pub(crate) processes: ProcessHandle,
     /// The way to the guard.
     pub(crate) guard: Option<GuardPipe>,
+    /// Their priority under `SCHED_FIFO`, if they are to run ahead of others.
+    pub(crate) realtime: Option<u8>,
     /// Where their transitions go; see [`keep`].
     pub(crate) transitions: mpsc::Sender<Transition>,
 }

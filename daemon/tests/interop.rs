@@ -22,6 +22,8 @@ mod nodes;
 mod opinion;
 #[path = "interop/packet.rs"]
 mod packet;
+#[path = "interop/realtime.rs"]
+mod realtime;
 #[path = "interop/reloads.rs"]
 mod reloads;
 #[path = "interop/resets.rs"]

@@ -6,6 +6,10 @@ use caps::{CapSet, Capability, CapsHashSet};
 pub(crate) const NEEDED: [(&str, Capability); 2] =
     [("CAP_NET_ADMIN", Capability::CAP_NET_ADMIN), ("CAP_NET_RAW", Capability::CAP_NET_RAW)];
 
+/// The capabilities that realtime threads and locked memory take, where limits don't allow them.
+pub(crate) const FOR_REALTIME: [Capability; 2] =
+    [Capability::CAP_SYS_NICE, Capability::CAP_IPC_LOCK];
+
 /// The capabilities that virtual routers need and this process doesn't have.
 #[must_use]
 pub fn missing_capabilities() -> Vec<&'static str> {
@@ -26,8 +30,8 @@ fn missing(effective: &CapsHashSet) -> Vec<&'static str> {
 pub(crate) struct Lent(Vec<Capability>);
 
 impl Lent {
-    /// Lends what virtual routers need, as far as this process has it, and such programs wouldn't get
-    /// it anyway.
+    /// Lends what virtual routers need, realtime ones included, as far as this process has it, and such
+    /// programs wouldn't get it anyway.
     ///
     /// # Errors
     /// What the kernel refused.
@@ -36,7 +40,8 @@ impl Lent {
             (caps::read(None, CapSet::Permitted)?, caps::read(None, CapSet::Ambient)?);
         let is_to_lend = |it: &Capability| permitted.contains(it) && !ambient.contains(it);
         let mut lent = Self(Vec::new());
-        for (_, capability) in NEEDED.into_iter().filter(|(_, it)| is_to_lend(it)) {
+        let useful = NEEDED.map(|(_, capability)| capability).into_iter().chain(FOR_REALTIME);
+        for capability in useful.filter(is_to_lend) {
             lent.0.push(capability);
             caps::raise(None, CapSet::Inheritable, capability)?;
             caps::raise(None, CapSet::Ambient, capability)?;

@@ -8,6 +8,7 @@ mod bequeath;
 mod notes;
 mod watch;
 
+use std::ffi::{OsStr, OsString};
 use std::io::{self, PipeReader, PipeWriter, Write as _};
 use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,12 +28,14 @@ use watch::Watch;
 
 use crate::capabilities::Lent;
 use crate::lock::VipLock;
-use crate::sys;
+use crate::{realtime, sys};
 
 /// The command line that a guard is started with.
 const ARGUMENT: &str = "guard";
 /// Follows it where the guard has its capabilities from nobody but the daemon: hooks get none then.
 const LENT: &str = "lent";
+/// Follows these, with a number behind it, where it is to be as prompt as the daemon was.
+const REALTIME: &str = "realtime=";
 /// What a thousand routers have to say at once fits into the pipe.
 const PIPE_LEN: i32 = 1 << 20;
 /// Few processes have a descriptor beyond this one; and the kernel's table is no larger than it must.
@@ -96,11 +99,12 @@ impl GuardPipe {
     }
 }
 
-/// Starts a guard, which shares the lock; and the pipe to it.
+/// Starts a guard, which shares the lock; and the pipe to it. With a priority, it runs under
+/// `SCHED_FIFO`.
 ///
 /// # Errors
 /// If the system has no pipe or no process for it.
-pub fn start(lock: &VipLock) -> io::Result<(Child, PipeWriter)> {
+pub fn start(lock: &VipLock, realtime: Option<u8>) -> io::Result<(Child, PipeWriter)> {
     let (reader, writer) = pipe()?;
     let mut command = Command::new("/proc/self/exe");
     command
@@ -113,6 +117,9 @@ pub fn start(lock: &VipLock) -> io::Result<(Child, PipeWriter)> {
     let lent = Lent::needed().map_err(|error| io::Error::other(error.to_string()))?;
     if lent.is_any() {
         command.arg(LENT);
+    }
+    if let Some(priority) = realtime {
+        command.arg(format!("{REALTIME}{priority}"));
     }
     Ok((command.spawn()?, writer))
 }
@@ -149,9 +156,13 @@ pub fn watch() -> io::Result<Death> {
     if !lock.is_it() {
         return Err(io::Error::other("standard output isn't the lock"));
     }
-    let is_lent = is_lent();
-    if is_lent {
+    if is_lent() {
         Lent::take_back();
+    }
+    if let Some(priority) = realtime() {
+        // The daemon has told what this program may not do.
+        let _ = realtime::schedule(priority);
+        let _ = realtime::lock_memory();
     }
     // Where all processes of a service are told to end, this is the last one.
     SigSet::all().thread_block()?;
@@ -163,11 +174,24 @@ pub fn watch() -> io::Result<Death> {
 /// Whether the command line is a guard's.
 #[must_use]
 pub fn is_wanted() -> bool {
-    let mut args = std::env::args_os().skip(1);
-    let is_guard = args.next().is_some_and(|arg| arg == ARGUMENT);
-    is_guard && args.next().is_none_or(|arg| arg == LENT)
+    let is_guard = std::env::args_os().nth(1).is_some_and(|arg| arg == ARGUMENT);
+    is_guard && options().all(|arg| arg == LENT || priority_in(&arg).is_some())
+}
+
+/// The priority that this guard has under `SCHED_FIFO`, if the kernel lets it.
+#[must_use]
+pub fn realtime() -> Option<u8> {
+    options().find_map(|arg| priority_in(&arg))
 }
 
 fn is_lent() -> bool {
-    std::env::args_os().nth(2).is_some_and(|arg| arg == LENT)
+    options().any(|arg| arg == LENT)
+}
+
+fn options() -> impl Iterator<Item = OsString> {
+    std::env::args_os().skip(2)
+}
+
+fn priority_in(arg: &OsStr) -> Option<u8> {
+    arg.to_str()?.strip_prefix(REALTIME)?.parse().ok()
 }

@@ -12,6 +12,7 @@
 //! | `trust` | whether a program may be run |
 //! | [`untrusted`] | what is decoded here, for the fuzz targets |
 //! | `capabilities`, [`user`] | what this process may do, and who it is |
+//! | [`realtime`] | threads that run ahead of others, and memory that stays |
 //! | `execute` | another program in place of this one |
 //! | [`guard`] | the process that hands over what a dead daemon served |
 //! | `clock`, `sysctl`, `lock`, [`release`] | what their names say |
@@ -49,6 +50,7 @@ mod netlink_worker;
 mod ownership;
 mod platform;
 mod process;
+pub mod realtime;
 pub mod release;
 mod sock_diag;
 mod sys;

@@ -20,8 +20,8 @@ use tokio::sync::mpsc;
 
 use crate::address_requests::AddressRequests;
 use crate::connections::Connections;
-use crate::netlink;
 use crate::ownership::Ownership;
+use crate::{netlink, realtime};
 
 /// How many requests may wait: each router has one per VIP under way at most.
 const QUEUE_MAX: usize = 65_536;
@@ -73,10 +73,12 @@ impl std::fmt::Debug for Job {
 }
 
 impl NetlinkWorker {
-    /// Starts the thread.
+    /// Starts the thread; with this priority under `SCHED_FIFO`, where its starter has it, too: a
+    /// promotion waits for both.
     pub(crate) fn start(
         ownership: Arc<Ownership>,
         completions: mpsc::Sender<Completion>,
+        realtime: Option<u8>,
     ) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (opened, is_open) = std::sync::mpsc::channel();
@@ -85,6 +87,8 @@ impl NetlinkWorker {
         let thread =
             thread::Builder::new().name("netlink".to_owned()).spawn(move || match open() {
                 Ok((runtime, handle, requests)) => {
+                    // Refused, address operations are as late as without it.
+                    let _ = realtime.map(realtime::schedule);
                     let _ = opened.send(Ok(()));
                     Connections::prepare();
                     let dump = || runtime.block_on(dump(&handle, &ownership));

@@ -29,7 +29,7 @@ use crate::link_events::LinkEvents;
 use crate::netlink_worker::NetlinkWorker;
 use crate::ownership::Ownership;
 use crate::process::ProcessHandle;
-use crate::{clock, sys, sysctl};
+use crate::{clock, realtime, sys, sysctl};
 
 /// How many completions may wait for the VRRP thread; their senders wait, never it.
 const COMPLETIONS_MAX: usize = 4_096;
@@ -82,7 +82,8 @@ impl LinuxPlatform {
     /// Opens what every router needs. To be called on the VRRP thread, in its runtime.
     ///
     /// `ledger` is where ownership of VIPs is kept for kernels that can't tag addresses; `guard` is
-    /// told what there is to hand over.
+    /// told what there is to hand over; `realtime` is the priority that the calling thread has under
+    /// `SCHED_FIFO`, and that those get which it waits for.
     ///
     /// # Errors
     /// If the kernel refuses a socket, a thread or a timer.
@@ -91,6 +92,7 @@ impl LinuxPlatform {
         processes: ProcessHandle,
         ledger: PathBuf,
         guard: Option<GuardPipe>,
+        realtime: Option<u8>,
     ) -> Result<Self, StartError> {
         let opening = |what| move |source| StartError { what, source };
         let ownership = Arc::new(Ownership::open(&ledger));
@@ -99,8 +101,11 @@ impl LinuxPlatform {
         // Events first: what happens between here and the dump is heard.
         let events =
             LinkEvents::open(Arc::clone(&ownership)).map_err(opening("a netlink event socket"))?;
-        let worker =
-            NetlinkWorker::start(ownership, sender).map_err(opening("a netlink socket"))?;
+        let worker = NetlinkWorker::start(ownership, sender, realtime)
+            .map_err(opening("a netlink socket"))?;
+        if realtime.is_some() {
+            realtime::forgo();
+        }
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags).map_err(io::Error::from);
         let timer = timer.and_then(|t| sys::watch(Timer(t)));

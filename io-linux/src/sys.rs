@@ -1,5 +1,6 @@
 //! The only unsafe code of the project: a link-layer socket address, which no crate in use builds,
-//! the promise that tokio asks for a descriptor, and owning one that the kernel has just made.
+//! the promise that tokio asks for a descriptor, owning one that the kernel has just made, and
+//! scheduling, of which nix has only the processors.
 
 #![allow(unsafe_code, reason = "each block says why it is sound")]
 
@@ -69,6 +70,16 @@ pub(crate) fn read_now<T: OwnsDescriptor, R>(
         guard.clear_ready();
     }
     result
+}
+
+/// Runs the calling thread under `SCHED_FIFO`; what it starts isn't.
+pub(crate) fn schedule_fifo(priority: libc::c_int) -> io::Result<()> {
+    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    // The kernel's `sched_param` is one number. The call isn't libc's: musl's always fails.
+    // SAFETY: the kernel reads that number during the call, and writes nothing.
+    let done =
+        unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const priority) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// The same file under another number, at least `min`.

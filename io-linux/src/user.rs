@@ -13,7 +13,7 @@ use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::unistd::{Gid, Uid, User, chown, geteuid, initgroups, setresgid, setresuid};
 
-use crate::capabilities::NEEDED;
+use crate::capabilities::{FOR_REALTIME, NEEDED};
 
 /// Why it can't become that user.
 #[derive(Debug, thiserror::Error)]
@@ -86,13 +86,16 @@ impl Identity {
         }
     }
 
-    /// Becomes this user, for good; with `CAP_NET_ADMIN` and `CAP_NET_RAW` if `may_route`.
+    /// Becomes this user, for good; with `CAP_NET_ADMIN` and `CAP_NET_RAW` if `may_route`, with
+    /// `CAP_SYS_NICE` and `CAP_IPC_LOCK` if `is_realtime`, as far as it has them.
     ///
     /// # Errors
     /// The step that was refused. Then it may be half done: nothing is to be run any more.
-    pub fn assume(&self, may_route: bool) -> Result<(), UserError> {
-        let needed = NEEDED.iter().filter(|_| may_route);
-        let kept: CapsHashSet = needed.map(|(_, capability)| *capability).collect();
+    pub fn assume(&self, may_route: bool, is_realtime: bool) -> Result<(), UserError> {
+        let needed = NEEDED.iter().filter(|_| may_route).map(|(_, capability)| *capability);
+        let permitted = caps::read(None, CapSet::Permitted).map_err(denied("read capabilities"))?;
+        let useful = FOR_REALTIME.into_iter().filter(|it| is_realtime && permitted.contains(it));
+        let kept: CapsHashSet = needed.chain(useful).collect();
         for capability in caps::all() {
             if !kept.contains(&capability) && is_bounded(capability) {
                 caps::drop(None, CapSet::Bounding, capability)

@@ -37,6 +37,8 @@ pub(super) struct Rest<'d> {
     pub(super) user: Option<Box<str>>,
     /// `general.guard`.
     pub(super) guard: Option<bool>,
+    /// `general.realtime`.
+    pub(super) realtime: Option<u8>,
     /// `general.status`.
     pub(super) status: StatusConfig,
     /// The keys and tables that are not ours, with `*` for names that users choose.
@@ -88,6 +90,7 @@ impl<'d> Rest<'d> {
         self.topology_script = table.read(report, &keys::TOPOLOGY_SCRIPT, values::command_line);
         self.user = table.read(report, &keys::USER, values::user_name);
         self.guard = table.read(report, &keys::GUARD, values::boolean);
+        self.realtime = table.read(report, &keys::REALTIME, |value| values::whole(value, 1..=99));
         self.status = status::read(report, &table);
         if let Some(router) = table.get(keys::VIRTUAL_ROUTER.name) {
             self.read_virtual_routers(report, &router);

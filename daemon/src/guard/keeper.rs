@@ -17,6 +17,7 @@ const DISMISSED_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Keeper {
     lock: VipLock,
+    realtime: Option<u8>,
     pipe: GuardPipe,
     child: Option<Child>,
     /// When another is started in the place of one that isn't there.
@@ -27,9 +28,9 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     /// Starts a guard; needs a runtime.
-    pub(crate) fn start(lock: VipLock, process: Process) -> Self {
+    pub(crate) fn start(lock: VipLock, realtime: Option<u8>, process: Process) -> Self {
         let (pipe, start_at) = (GuardPipe::new(None), Instant::now());
-        let mut keeper = Self { lock, pipe, child: None, start_at, process };
+        let mut keeper = Self { lock, realtime, pipe, child: None, start_at, process };
         keeper.start_guard();
         keeper
     }
@@ -58,7 +59,7 @@ impl Keeper {
     }
 
     fn start_guard(&mut self) {
-        match linux::start_guard(&self.lock) {
+        match linux::start_guard(&self.lock, self.realtime) {
             Ok((child, pipe)) => {
                 self.child = Some(child);
                 self.pipe.replace(pipe);

@@ -127,7 +127,8 @@ impl Host {
         tokio::spawn(runner.run());
         let (commands, wishes) = mpsc::channel(4);
         let ledger = directory.path().join("ledger");
-        let platform = LinuxPlatform::new(wishes, processes, ledger, None).expect("a platform");
+        let platform =
+            LinuxPlatform::new(wishes, processes, ledger, None, None).expect("a platform");
         Self {
             namespace,
             platform,

@@ -23,7 +23,10 @@ fn rows(chapter: &str) -> Vec<((String, String), Vec<String>)> {
 /// Every key, with its table, and what it allows.
 fn known() -> BTreeMap<(String, String), &'static str> {
     let tables: [(&str, &[Key]); 5] = [
-        ("general", &[keys::RENEW_INTERVAL, keys::TOPOLOGY_SCRIPT, keys::USER, keys::GUARD]),
+        (
+            "general",
+            &[keys::RENEW_INTERVAL, keys::TOPOLOGY_SCRIPT, keys::USER, keys::GUARD, keys::REALTIME],
+        ),
         ("general.status", keys::STATUS_KEYS),
         ("general.virtual_router", keys::ROUTER),
         ("track", keys::TRACK_KEYS),

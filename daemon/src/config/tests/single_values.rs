@@ -368,3 +368,23 @@ fn a_user_is_a_name_other_than_root() {
         assert!(found.contains(&error), "{found:?}");
     }
 }
+
+#[test]
+fn realtime_is_a_priority_that_the_kernel_has() {
+    let with = |value: &str| format!("[general]\nrealtime = {value}\n{}", super::GOOD);
+    assert_eq!(super::loaded(super::GOOD).realtime_priority(), None);
+    for priority in [1, 99] {
+        let loaded = super::loaded(&with(&priority.to_string()));
+        assert_eq!(loaded.realtime_priority(), Some(priority));
+    }
+    for value in ["0", "100", "-1", "true", "\"20\"", "20.0"] {
+        assert_eq!(
+            super::lines(&with(value)),
+            [format!(
+                "openproxy.toml:2:12: general.realtime = {value}: must be a whole number from 1 to 99"
+            )]
+        );
+    }
+    let without_routers = super::loaded("[general]\nrealtime = 20\n");
+    assert_eq!((without_routers.realtime, without_routers.realtime_priority()), (Some(20), None));
+}
