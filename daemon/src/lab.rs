@@ -105,15 +105,18 @@ pub(crate) struct LabArgs {
     /// With --scale or --drift: how long to watch [default: 30; 15 with --drift]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: Option<u64>,
-    /// With --scale: how many busy loops
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=64))]
-    busy: u8,
+    /// With --scale or --drift: how many busy loops [default: 2; 0 with --drift]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=64))]
+    busy: Option<u8>,
     /// The daemons log all that they can
     #[arg(long)]
     debug: bool,
     /// Instead of the scenarios: count the adverts of one MASTER
     #[arg(long)]
     drift: bool,
+    /// Have the daemons run ahead of others, with this priority under SCHED_FIFO (as root)
+    #[arg(long, value_name = "PRIORITY", value_parser = clap::value_parser!(u8).range(1..=99))]
+    realtime: Option<u8>,
     /// The process inside the lab; the directory for its files
     #[arg(long, hide = true, value_name = "DIR")]
     inside: Option<PathBuf>,
@@ -155,11 +158,24 @@ impl LabArgs {
     }
 
     fn spec(&self, program: Program) -> Result<Spec, LabError> {
-        let (timing, sabotaged) = (self.timing()?, self.sabotage);
+        let (timing, sabotaged, realtime) = (self.timing()?, self.sabotage, self.realtime);
         let servers = if self.plays_roles() { usize::from(self.nodes) } else { 0 };
         let routers = vec![RouterSpec::main()];
-        let debug = self.debug;
-        Ok(Spec { program, timing, sabotaged, routers, promotes_in: None, debug, servers })
+        Ok(Spec {
+            program,
+            timing,
+            sabotaged,
+            realtime,
+            routers,
+            promotes_in: None,
+            debug: self.debug,
+            servers,
+        })
+    }
+
+    /// How many busy loops run beside the daemons.
+    fn busy(&self) -> u8 {
+        self.busy.unwrap_or(if self.drift { 0 } else { 2 })
     }
 
     /// Whether primary and replicas change places, too.
@@ -250,6 +266,13 @@ fn outside(args: &LabArgs) -> Result<ExitCode, LabError> {
 
 fn inside(args: &LabArgs, dir: &Path) -> Result<ExitCode, LabError> {
     let surroundings = enter::settle_in()?;
+    // Daemons that may not would run on without, and the figures would be those of others.
+    if args.realtime.is_some_and(|priority| !crate::linux::may_schedule(priority)) {
+        return Err(LabError::Usage(
+            "--realtime takes CAP_SYS_NICE, which a user namespace doesn't give: run it with sudo"
+                .to_owned(),
+        ));
+    }
     let recorder = Arc::new(Recorder::default());
     enter::watch_signals(Arc::clone(&recorder))?;
     let stage = Stage { args, dir, surroundings, recorder, screen: Screen::new(args.json) };

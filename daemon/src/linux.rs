@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeWriter};
 use std::path::Path;
+use std::thread;
 use std::time::SystemTime;
 
 use nix::sys::signal::Signal;
@@ -180,6 +181,14 @@ fn schedule(priority: u8) -> Option<u8> {
 fn tell_unprivileged(lack: Unprivileged, error: &io::Error) {
     let binary = std::env::current_exe().unwrap_or_else(|_| "openproxy".into());
     tracing::warn!("{}", lack.advice(&error.to_string(), &binary));
+}
+
+/// Whether a thread of this process may have such a priority.
+pub(crate) fn may_schedule(priority: u8) -> bool {
+    thread::scope(|scope| {
+        let tried = scope.spawn(|| realtime::schedule(priority).is_ok());
+        tried.join().unwrap_or(false)
+    })
 }
 
 /// Runs the virtual routers on this thread until they are released.

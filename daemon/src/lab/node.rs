@@ -59,6 +59,8 @@ pub(crate) struct Spec {
     pub(crate) timing: Timing,
     /// Without what makes a crash and a stop harmless: guards, leases, planned handovers.
     pub(crate) sabotaged: bool,
+    /// The priority of daemons that are to run under SCHED_FIFO.
+    pub(crate) realtime: Option<u8>,
     /// The virtual routers.
     pub(crate) routers: Vec<RouterSpec>,
     /// How long their `pre_promote_script` takes, if they have one.
@@ -71,10 +73,10 @@ pub(crate) struct Spec {
 
 impl Spec {
     fn file(&self, priority: u8) -> String {
-        let mut text = String::new();
-        if self.sabotaged {
-            text.push_str("[general]\nguard = false\n");
-        }
+        let mut text = match self.program {
+            Program::OpenProxy(_) => self.general(),
+            Program::Keepalived(_) => self.global_defs(),
+        };
         for router in &self.routers {
             // Writing to a string can't fail.
             let _ = match self.program {
@@ -83,6 +85,19 @@ impl Spec {
             };
         }
         text
+    }
+
+    fn general(&self) -> String {
+        let guard = self.sabotaged.then(|| "guard = false\n".to_owned());
+        let realtime = self.realtime.map(|priority| format!("realtime = {priority}\n"));
+        let lines: String = guard.into_iter().chain(realtime).collect();
+        if lines.is_empty() { lines } else { format!("[general]\n{lines}") }
+    }
+
+    fn global_defs(&self) -> String {
+        self.realtime.map_or_else(String::new, |priority| {
+            format!("global_defs {{\n    vrrp_rt_priority {priority}\n    vrrp_no_swap\n}}\n")
+        })
     }
 
     /// The shard whose roles the stand-in tells of, and where the daemon is asked for them.

@@ -68,7 +68,8 @@ pub(super) fn scale(stage: &Stage<'_>) -> Result<bool, LabError> {
         Screen::document(&json!({
             "routers": stage.args.routers()?,
             "advert_int_s": stage.args.timing()?.advert_int.as_secs_f64(),
-            "busy_loops": stage.args.busy,
+            "busy_loops": stage.args.busy(),
+            "realtime": stage.args.realtime,
             "daemons": daemons,
             "ok": holds,
         }));
@@ -155,8 +156,12 @@ fn watch(stage: &Stage<'_>, cluster: &mut Cluster, name: &str) -> Result<Figure,
     cluster.wait_until("the election to pass", clock::now() + QUIET)?;
 
     let window = Duration::from_secs(args.seconds.unwrap_or(SECONDS));
-    let busy = BusyLoops::start(args.busy);
-    stage.screen.line(&format!("  watching for {} s, {} busy loops", window.as_secs(), args.busy));
+    let busy = BusyLoops::start(args.busy());
+    stage.screen.line(&format!(
+        "  watching for {} s, {} busy loops",
+        window.as_secs(),
+        args.busy()
+    ));
     let lost_before = stage.recorder.lock().lost;
     let cpu_before: Vec<Option<f64>> = cluster.nodes.iter().map(cpu_seconds).collect();
     let from = clock::now();
@@ -290,9 +295,11 @@ pub(super) fn drift(stage: &Stage<'_>) -> Result<bool, LabError> {
     let first = cluster
         .wait("the first advert", START_WITHIN, |record| record.first_advert(BETTER, begin))?;
     let window = Duration::from_secs(stage.args.seconds.unwrap_or(DRIFT_SECONDS));
+    let busy = BusyLoops::start(stage.args.busy());
     stage.screen.line(&format!("counting the adverts of {} s", window.as_secs()));
     let margin = spec.timing.advert_int;
     cluster.wait_until("adverts", clock::now() + QUIET + window + 2 * margin)?;
+    drop(busy);
 
     let record = stage.recorder.lock();
     let settled = first.unwrap_or(begin) + QUIET / 2;

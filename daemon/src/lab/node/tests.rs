@@ -6,6 +6,7 @@ fn spec(program: Program) -> Spec {
         program,
         timing,
         sabotaged: false,
+        realtime: None,
         routers: vec![RouterSpec::main()],
         promotes_in: None,
         debug: false,
@@ -52,4 +53,16 @@ fn keepalived_gets_its_own_words() {
     let text = spec(Program::Keepalived(PathBuf::new())).file(150);
     assert!(text.contains("virtual_router_id 50"));
     assert!(text.contains("advert_int 0.01"));
+}
+
+#[test]
+fn realtime_is_for_both() {
+    let mut spec = spec(Program::OpenProxy(PathBuf::new()));
+    (spec.realtime, spec.sabotaged) = (Some(20), true);
+    let file: toml::Table = spec.file(100).parse().expect("valid TOML");
+    assert_eq!(file["general"]["realtime"].as_integer(), Some(20));
+    assert_eq!(file["general"]["guard"].as_bool(), Some(false));
+    spec.program = Program::Keepalived(PathBuf::new());
+    let text = spec.file(100);
+    assert!(text.contains("vrrp_rt_priority 20") && !text.contains("guard"), "{text}");
 }
