@@ -1,8 +1,12 @@
 //! The loop around the core, the same in production and in simulation.
 
+mod lateness;
+
 use openproxy_core::event::Event;
 use openproxy_core::io::{Output, Platform};
 use openproxy_core::supervisor::Supervisor;
+
+pub use lateness::{BUCKETS, Lateness};
 
 /// Runs the virtual routers until they have been shut down and released.
 ///
@@ -11,11 +15,15 @@ use openproxy_core::supervisor::Supervisor;
 pub async fn run<P: Platform>(
     supervisor: &mut Supervisor,
     platform: &mut P,
+    lateness: &mut Lateness,
     mut report: impl FnMut(Event),
 ) {
     while !supervisor.is_finished() {
-        platform.wait(supervisor.poll_timeout()).await;
-        supervisor.turn(platform.now(), platform);
+        let due = supervisor.poll_timeout();
+        platform.wait(due).await;
+        let now = platform.now();
+        lateness.note(due, now);
+        supervisor.turn(now, platform);
         while let Some(output) = supervisor.poll_output() {
             // Everything but an event is the platform's to do.
             if let Output::Event(event) = output {

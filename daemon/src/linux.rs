@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use nix::sys::signal::Signal;
 use openproxy::config::{Diagnostic, Loaded};
-use openproxy::driver;
+use openproxy::driver::{self, Lateness};
 use openproxy::routers::Look;
 use openproxy::routers::history::Transition;
 use openproxy_core::event::Event;
@@ -128,10 +128,11 @@ pub(crate) async fn run_guard(estate: &[Inheritance], lock: VipLock) -> Result<(
     let mut platform = platform.map_err(|error| chain(&error))?;
     let succession = Succession::open(lock).map_err(|error| chain(&error))?;
     let mut supervisor = Supervisor::guard(estate);
+    let (report, mut unread) = (|event| logging::report(&event), Lateness::default());
     let asker = tokio::select! {
         biased;
         asker = succession.asked() => asker,
-        () = driver::run(&mut supervisor, &mut platform, |event| logging::report(&event)) => {
+        () = driver::run(&mut supervisor, &mut platform, &mut unread, report) => {
             return Ok(());
         }
     };
@@ -206,6 +207,7 @@ pub(crate) fn run_vrrp(thread: VrrpThread) -> Result<(), String> {
         }
         let platform = LinuxPlatform::new(commands, processes, LEDGER.into(), guard, realtime);
         let mut platform = platform.map_err(|error| chain(&error))?;
+        let mut lateness = Lateness::default();
         let mut report = |event: Event| {
             logging::report(&event);
             if let Some(transition) = Transition::of(&event, SystemTime::now())
@@ -220,9 +222,11 @@ pub(crate) fn run_vrrp(thread: VrrpThread) -> Result<(), String> {
                 Some(wish) = pauses.recv() => wish.grant().await,
                 Some(answer) = looks.recv() => {
                     // Whoever asked may be gone.
-                    let _ = answer.send(Look::at(&supervisor, now()));
+                    let _ = answer.send(Look::at(&supervisor, lateness, now()));
                 }
-                () = driver::run(&mut supervisor, &mut platform, &mut report) => return Ok(()),
+                () = driver::run(&mut supervisor, &mut platform, &mut lateness, &mut report) => {
+                    return Ok(());
+                }
             }
         }
     })

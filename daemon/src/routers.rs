@@ -11,6 +11,8 @@ use openproxy_core::time::Instant;
 use openproxy_core::vrrp::Report;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use crate::driver::Lateness;
+
 /// However many look, the thread of the virtual routers is asked no more often. A look that is this
 /// much later than a transition shows it.
 pub const LOOK_FRESH_FOR: Duration = Duration::from_millis(100);
@@ -24,16 +26,19 @@ pub struct Look {
     pub routers: Vec<Report>,
     /// Packets that were discarded.
     pub discards: Discards,
+    /// How late their timers were.
+    pub lateness: Lateness,
 }
 
 impl Look {
-    /// As a supervisor has them.
+    /// As a supervisor has them, and the loop around it.
     #[must_use]
-    pub fn at(supervisor: &Supervisor, now: Instant) -> Self {
+    pub fn at(supervisor: &Supervisor, lateness: Lateness, now: Instant) -> Self {
         Self {
             at: now,
             routers: supervisor.routers().iter().map(|router| router.report(now)).collect(),
             discards: supervisor.discards().clone(),
+            lateness,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use openproxy::api::{Caller, REQUEST_TIME_MAX, Sources, serve};
 use openproxy::discovery::driver::{Request, Snapshot};
 use openproxy::discovery::topologies::Topologies;
+use openproxy::driver::Lateness;
 use openproxy::process::Process;
 use openproxy::routers::history::History;
 use openproxy::routers::{Look, Routers};
@@ -80,7 +81,7 @@ async fn exchange(
 async fn route(mut looked: mpsc::Receiver<oneshot::Sender<Look>>) -> Infallible {
     let none = Supervisor::new(Vec::new());
     while let Some(answer) = looked.recv().await {
-        let _ = answer.send(Look::at(&none, Instant::ZERO));
+        let _ = answer.send(Look::at(&none, Lateness::default(), Instant::ZERO));
     }
     pending().await
 }

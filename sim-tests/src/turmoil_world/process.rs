@@ -12,10 +12,11 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use openproxy::config::load_bytes;
+use openproxy::discovery;
 use openproxy::discovery::driver::{News, Request, Settings};
 use openproxy::discovery::tracking::LocalHosts;
+use openproxy::driver::{self, Lateness};
 use openproxy::reload::{Decision, FileWatcher};
-use openproxy::{discovery, driver};
 use openproxy_core::io::{Command, Platform as _};
 use openproxy_core::supervisor::Supervisor;
 use openproxy_core::time::Duration;
@@ -111,6 +112,7 @@ pub(crate) async fn live(station: Rc<Station>) -> turmoil::Result {
     let mut supervisor = Supervisor::new(loaded.routers.clone());
     let discovery = loaded.discovery.clone();
     let watcher = FileWatcher::new(FILE.to_owned(), bytes, loaded, platform.now());
+    let mut lateness = Lateness::default();
     let report = |event| station.tell(Told::Event(event));
     let (requests, asked) = mpsc::channel(REQUESTS_MAX);
     tokio::select! {
@@ -118,7 +120,7 @@ pub(crate) async fn live(station: Rc<Station>) -> turmoil::Result {
         // First, so that the driver's turn finds what a signal of the same moment asks for.
         never = serve(&station, watcher, &requests) => match never {},
         never = discover(&station, discovery, asked) => match never {},
-        () = driver::run(&mut supervisor, &mut platform, report) => {}
+        () = driver::run(&mut supervisor, &mut platform, &mut lateness, report) => {}
     }
     station.machine.end_process();
     station.tell(Told::Finished);

@@ -14,6 +14,7 @@ use openproxy_core::vrrp::{
 use serde_json::Value;
 
 use super::*;
+use crate::driver::Lateness;
 use crate::routers::history::Transition;
 
 const DOCS: &str = include_str!("../../../../docs/status.md");
@@ -76,7 +77,8 @@ pub(in crate::api) fn document(reports: Vec<Report>) -> Document {
         });
     }
     let at = Instant::from_millis(1_000);
-    let look = Look { at, routers: reports, discards: Discards::default() };
+    let (discards, lateness) = (Discards::default(), Lateness::default());
+    let look = Look { at, routers: reports, discards, lateness };
     let known = Snapshot { at, shards: Vec::new(), endpoints: Vec::new() };
     let facts = Facts {
         started: SystemTime::now(),
