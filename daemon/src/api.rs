@@ -2,16 +2,19 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
+//! | [`checks`] | what load balancers and probes ask |
 //! | [`document`] | everything that a daemon tells of itself, as JSON |
 //! | [`warnings`] | what of it needs somebody's attention |
 //! | [`table`] | all of it as tables for people |
 //! | [`page`] | the page for people |
 
+pub mod checks;
 pub mod document;
 pub mod page;
 pub mod table;
 pub mod warnings;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,7 +24,7 @@ use futures_util::stream;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
-use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -33,17 +36,26 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::discovery::document::{self as topology, ShardObject};
+use crate::discovery::driver::Snapshot;
 use crate::discovery::topologies::Topologies;
 use crate::process::Process;
 use crate::routers::document::RouterObject;
 use crate::routers::history::{History, Transition};
-use crate::routers::{LOOK_FRESH_FOR, Routers};
+use crate::routers::{LOOK_FRESH_FOR, Look, Routers};
+use checks::{Question, Role, Verdict};
 use document::Document;
 
 /// How long a request may take to come in.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(5);
+/// A thread that takes longer to answer hangs. Kubernetes gives a probe a second.
+pub const ANSWER_TIME_MAX: Duration = Duration::from_millis(750);
 /// Lines that wait for somebody who watches.
 const LINES_MAX: usize = 64;
+
+/// Said of any other path.
+const PATHS: &str = "\
+    there are /, /status and /topology, each of these two with ?watch, /health, /ready,\n\
+    /pools/POOL/shards/SHARD/{primary,replica,any} and /routers/INTERFACE/ROUTER_ID/master\n";
 
 type Answer = Response<BoxBody<Bytes, Infallible>>;
 
@@ -70,12 +82,21 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// What each thread knows now; nothing of one that doesn't answer.
+    async fn ask(&self) -> (Option<Arc<Look>>, Option<Snapshot>) {
+        tokio::join!(in_time(self.routers.look()), in_time(self.topologies.look()))
+    }
+
     /// Everything that is known now.
     async fn look(&self) -> Document {
-        let (look, known) = tokio::join!(self.routers.look(), self.topologies.look());
-        let (look, known) = (look.ok(), known.ok());
+        let (look, known) = self.ask().await;
         Document::new(&self.process.facts(), look.as_deref(), &self.history, known.as_ref())
     }
+}
+
+/// An answer, if it comes.
+async fn in_time<T, E>(answer: impl Future<Output = Result<T, E>>) -> Option<T> {
+    tokio::time::timeout(ANSWER_TIME_MAX, answer).await.ok()?.ok()
 }
 
 /// Serves one connection until it ends; how it ends is the other side's business.
@@ -110,8 +131,65 @@ async fn answer(request: &Request<Incoming>, caller: Caller, sources: &Sources) 
         (_, ["" | "status" | "topology"] | ["forget", _, _], _) => {
             text(StatusCode::METHOD_NOT_ALLOWED, "not like this, or not from here\n")
         }
-        _ => text(StatusCode::NOT_FOUND, "there are /, /status and /topology\n"),
+        (&Method::GET | &Method::HEAD, path, query) => for_machines(path, query, sources).await,
+        (&Method::OPTIONS, path, query) => {
+            // HAProxy's checks of old look at the status, and expect no body.
+            let (mut head, _) = for_machines(path, query, sources).await.into_parts();
+            head.headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+            Response::from_parts(head, Full::default().boxed())
+        }
+        _ => text(StatusCode::METHOD_NOT_ALLOWED, "only GET, HEAD and OPTIONS\n"),
     }
+}
+
+/// What load balancers and probes ask.
+async fn for_machines(path: &[&str], query: Option<&str>, sources: &Sources) -> Answer {
+    match path {
+        ["health"] => {
+            let (look, known) = sources.ask().await;
+            tell(checks::health(look.is_some(), known.is_some()))
+        }
+        ["ready"] => tell(checks::ready(&sources.look().await)),
+        ["pools", pool, "shards", shard, role] => match Role::named(role) {
+            Some(role) => check_shard((pool, shard), role, query, &sources.topologies).await,
+            None => text(StatusCode::NOT_FOUND, "there are primary, replica and any\n"),
+        },
+        ["routers", interface, id, "master"] => check_router((interface, id), None, sources).await,
+        ["routers", interface, id, family, "master"] => {
+            check_router((interface, id), Some(family), sources).await
+        }
+        _ => text(StatusCode::NOT_FOUND, PATHS),
+    }
+}
+
+async fn check_shard(
+    (pool, shard): (&str, &str),
+    role: Role,
+    query: Option<&str>,
+    topologies: &Topologies,
+) -> Answer {
+    let question = match Question::parse(role, query) {
+        Ok(question) => question,
+        Err(reason) => return text(StatusCode::BAD_REQUEST, &(reason + "\n")),
+    };
+    let shard = ShardId { pool: decode(pool).into(), shard: decode(shard).into() };
+    match in_time(topologies.look_at(shard)).await {
+        Some(Some(shard)) => tell(question.of(&shard)),
+        Some(None) => text(StatusCode::NOT_FOUND, "no such shard\n"),
+        None => tell(checks::health(true, false)),
+    }
+}
+
+async fn check_router(
+    (interface, id): (&str, &str),
+    family: Option<&str>,
+    sources: &Sources,
+) -> Answer {
+    let Some(look) = in_time(sources.routers.look()).await else {
+        return tell(checks::health(false, true));
+    };
+    checks::is_master(&look.routers, &decode(interface), id, family)
+        .map_or_else(|| text(StatusCode::NOT_FOUND, "no such virtual router\n"), tell)
 }
 
 fn page() -> Answer {
@@ -130,8 +208,7 @@ async fn topology(topologies: &Topologies) -> Answer {
 }
 
 async fn forget(topologies: &Topologies, pool: &str, shard: &str) -> Answer {
-    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into();
-    let shard = ShardId { pool: decode(pool), shard: decode(shard) };
+    let shard = ShardId { pool: decode(pool).into(), shard: decode(shard).into() };
     match topologies.forget(shard).await {
         Ok(true) => text(StatusCode::OK, "forgotten\n"),
         Ok(false) => text(StatusCode::NOT_FOUND, "no shard with use_patroni = true\n"),
@@ -228,6 +305,15 @@ async fn follow(
     }
 }
 
+/// A part of a path.
+fn decode(part: &str) -> Cow<'_, str> {
+    percent_encoding::percent_decode_str(part).decode_utf8_lossy()
+}
+
+fn tell(verdict: Verdict) -> Answer {
+    text(verdict.status, &verdict.text)
+}
+
 fn line(object: &impl Serialize) -> Bytes {
     // It consists of texts, numbers and lists: all of that can be written.
     let mut line = serde_json::to_vec(object).unwrap_or_default();
@@ -253,3 +339,6 @@ fn respond(status: StatusCode, kind: &'static str, body: BoxBody<Bytes, Infallib
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+#[cfg(test)]
+mod tests;

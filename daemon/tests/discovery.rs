@@ -12,8 +12,12 @@ mod bad_input;
 mod certificates;
 #[path = "discovery/daemon.rs"]
 mod daemon;
+#[path = "discovery/haproxy.rs"]
+mod haproxy;
 #[path = "discovery/harmless.rs"]
 mod harmless;
+#[path = "discovery/machines.rs"]
+mod machines;
 #[path = "discovery/patroni.rs"]
 mod patroni;
 #[path = "discovery/publishing.rs"]

@@ -12,6 +12,8 @@ mod flood;
 mod guard;
 #[path = "interop/judge.rs"]
 mod judge;
+#[path = "interop/machines.rs"]
+mod machines;
 #[path = "interop/neighbours.rs"]
 mod neighbours;
 #[path = "interop/net.rs"]

@@ -59,7 +59,7 @@ pub struct ProcessObject {
 }
 
 impl Document {
-    /// All that is known. What has ended is missing.
+    /// All that is known. What doesn't answer is missing.
     #[must_use]
     pub fn new(
         facts: &Facts,
@@ -84,10 +84,10 @@ impl Document {
         };
         document.judge();
         if look.is_none() {
-            document.warnings.insert(0, WarningObject::critical("the virtual routers have ended"));
+            document.warnings.insert(0, WarningObject::critical(no_answer("the virtual routers")));
         }
         if known.is_none() {
-            document.warnings.insert(0, WarningObject::critical("discovery has ended"));
+            document.warnings.insert(0, WarningObject::critical(no_answer("discovery")));
         }
         document.status = warnings::worst(&document.warnings).into();
         document
@@ -100,6 +100,11 @@ impl Document {
         self.warnings = warnings::of(self);
         self.status = warnings::worst(&self.warnings).into();
     }
+}
+
+/// What is said of a thread that has ended or hangs.
+pub(super) fn no_answer(thread: &str) -> String {
+    format!("the thread of {thread} doesn't answer")
 }
 
 fn discards(look: &Look) -> BTreeMap<String, u64> {

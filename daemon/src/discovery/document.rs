@@ -295,4 +295,4 @@ impl EndpointObject {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -49,6 +49,8 @@ pub enum Request {
     Forget(ShardId, oneshot::Sender<bool>),
     /// Tell all that is known.
     Look(oneshot::Sender<Snapshot>),
+    /// Tell what is known of this shard, if there is one: cheap, however many there are.
+    LookAt(ShardId, oneshot::Sender<Option<(Topology, Instant)>>),
 }
 
 /// What discovery tells others.
@@ -189,6 +191,10 @@ where
             }
             Request::Look(answer) => {
                 let _ = answer.send(self.look());
+            }
+            Request::LookAt(shard, answer) => {
+                let topology = self.discovery.topology(&shard).cloned();
+                let _ = answer.send(topology.map(|topology| (topology, (self.clock)())));
             }
         }
     }

@@ -53,6 +53,17 @@ impl Topologies {
         snapshot.await.map_err(|_| Ended)
     }
 
+    /// What is known of a shard now, if there is one of that name.
+    ///
+    /// # Errors
+    /// When discovery has ended.
+    pub async fn look_at(&self, shard: ShardId) -> Result<Option<ShardObject>, Ended> {
+        let (answer, known) = oneshot::channel();
+        self.requests.send(Request::LookAt(shard.clone(), answer)).await.map_err(|_| Ended)?;
+        let known = known.await.map_err(|_| Ended)?;
+        Ok(known.map(|(topology, now)| ShardObject::new(&shard, &topology, now)))
+    }
+
     /// Believes anew whoever says that it is primary; whether there was anything to forget.
     ///
     /// # Errors

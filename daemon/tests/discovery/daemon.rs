@@ -18,7 +18,7 @@ const NEVER: Duration = Duration::from_secs(60);
 pub(crate) struct Lines(Receiver<String>);
 
 impl Lines {
-    fn of(pipe: impl Read + Send + 'static) -> Self {
+    pub(crate) fn of(pipe: impl Read + Send + 'static) -> Self {
         let (sender, receiver) = channel();
         thread::spawn(move || {
             let lines = BufReader::new(pipe).lines().map_while(Result::ok);

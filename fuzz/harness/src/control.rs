@@ -11,6 +11,7 @@ use openproxy::driver::Lateness;
 use openproxy::process::Process;
 use openproxy::routers::history::History;
 use openproxy::routers::{Look, Routers};
+use openproxy_core::discovery::{NoneWhy, Topology};
 use openproxy_core::supervisor::Supervisor;
 use openproxy_core::time::Instant;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -93,9 +94,15 @@ async fn discover(mut asked: mpsc::Receiver<Request>) -> Infallible {
             Request::Reconfigure(_) => {}
             // Whoever asked may be gone.
             Request::Look(answer) => {
-                let snapshot =
-                    Snapshot { at: Instant::ZERO, shards: Vec::new(), endpoints: Vec::new() };
-                let _ = answer.send(snapshot);
+                let _ = answer.send(Snapshot {
+                    at: Instant::ZERO,
+                    shards: Vec::new(),
+                    endpoints: Vec::new(),
+                });
+            }
+            Request::LookAt(_, answer) => {
+                let topology = Topology::unknown(NoneWhy::Starting);
+                let _ = answer.send(Some((topology, Instant::ZERO)));
             }
             Request::Forget(_, answer) => {
                 let _ = answer.send(false);

@@ -24,7 +24,7 @@ fn address(host: &str) -> Address {
     Address { host: Host::new(host), port: 5432 }
 }
 
-fn snapshot() -> Snapshot {
+pub(crate) fn snapshot() -> Snapshot {
     let key = EndpointKey { scheme: Scheme::Http, address: address("10.0.0.1") };
     let at = Instant::from_millis(1_000);
     let evidence = Evidence {
