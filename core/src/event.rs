@@ -64,6 +64,8 @@ pub enum Reason {
     Hurried,
     /// The process before this one was MASTER.
     Inherited,
+    /// It was about to hand over, and nobody has followed.
+    Resumed,
 }
 
 /// What keeps a router in INITIALIZE.
@@ -87,6 +89,28 @@ pub enum Blocker {
     Group,
     /// It is being stopped.
     Stopping,
+    /// An operator has put it in maintenance.
+    Maintenance,
+    /// An operator had it step down for a while.
+    SteppedDown,
+}
+
+impl Blocker {
+    /// Whether something is wrong, as opposed to a wish.
+    #[must_use]
+    pub const fn is_fault(&self) -> bool {
+        match self {
+            Self::NoInterface
+            | Self::LinkDown
+            | Self::NoSource
+            | Self::NoSocket
+            | Self::Check
+            | Self::Refused
+            | Self::HookFailed
+            | Self::Group => true,
+            Self::Stopping | Self::Maintenance | Self::SteppedDown => false,
+        }
+    }
 }
 
 /// What happened.
@@ -100,6 +124,8 @@ pub enum EventKind {
         to: StateName,
         /// Why.
         reason: Reason,
+        /// Its priority at that moment.
+        priority: Priority,
     },
     /// A router waits in INITIALIZE for something else than before.
     Waiting(Blocker),
@@ -191,7 +217,11 @@ impl Event {
             | EventKind::HookStarted(_)
             | EventKind::HookEnded(_, Ok(())) => Level::Debug,
             EventKind::StateChanged {
-                reason: Reason::LeaseLapsed(_) | Reason::CannotSend | Reason::NobodyFollowed,
+                reason:
+                    Reason::LeaseLapsed(_)
+                    | Reason::CannotSend
+                    | Reason::NobodyFollowed
+                    | Reason::Resumed,
                 ..
             } => Level::Warn,
             EventKind::StateChanged { .. }

@@ -24,7 +24,7 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::time::Instant;
-use crate::vrrp::{RouterConfig, RouterKey};
+use crate::vrrp::{Duty, RouterConfig, RouterKey};
 
 /// A packet of IP protocol 112 as a raw socket hands it out.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +63,8 @@ pub enum Command {
     /// Add this to a router's priority from now on, whatever its checks say: what follows from where
     /// the primary is. Nothing happens if there is no such router.
     Weigh(RouterKey, i32),
+    /// From now on, an operator wants this of these routers, and of those in their groups.
+    SetDuty(Vec<RouterKey>, Duty),
     /// Release every VIP and stop.
     Shutdown,
 }

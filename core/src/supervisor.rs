@@ -8,6 +8,7 @@
 
 mod digest;
 mod discards;
+mod duty;
 mod groups;
 mod guarding;
 mod ports;
@@ -250,6 +251,7 @@ impl Supervisor {
                     self.with_router(now, position, |r, ctx| r.set_discovered_weight(ctx, weight));
                 }
             }
+            Command::SetDuty(keys, duty) => self.set_duty(now, &keys, duty),
             Command::Shutdown if self.shutdown_by.is_some() => {
                 for position in 0..self.routers.len() {
                     self.with_router(now, position, VirtualRouter::stop_at_once);

@@ -42,7 +42,7 @@ pub use lease::{KERNEL_LATENESS_MAX, Lease};
 pub(crate) use peers::PeerTraits;
 pub use priority::{AdvertPriority, Priority};
 pub(crate) use router::{Context, Heard, Uplink};
-pub use router::{Counters, LastAdvert, Report, VirtualRouter};
+pub use router::{Counters, Duty, LastAdvert, Report, VirtualRouter};
 pub use state::StateName;
 pub use timers::{master_down_interval, skew_time};
 pub use tracking::CheckReport;

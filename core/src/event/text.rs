@@ -17,7 +17,7 @@ impl fmt::Display for Event {
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::StateChanged { from, to, reason } => write!(f, "{from} -> {to}: {reason}"),
+            Self::StateChanged { from, to, reason, .. } => write!(f, "{from} -> {to}: {reason}"),
             Self::Waiting(blocker) => write!(f, "waiting: {blocker}"),
             Self::Discarded { error, source, untold: 0 } => {
                 write!(f, "discarded a packet from {source}: {error}")
@@ -125,6 +125,7 @@ impl fmt::Display for Reason {
             }
             Self::Hurried => f.write_str("asked once more to stop"),
             Self::Inherited => f.write_str("the process before this one was MASTER"),
+            Self::Resumed => f.write_str("nobody has followed: it serves on"),
         }
     }
 }
@@ -141,6 +142,8 @@ impl fmt::Display for Blocker {
             Self::HookFailed => "pre_promote_script failed",
             Self::Group => "another router of its group is blocked",
             Self::Stopping => "stopping",
+            Self::Maintenance => "in maintenance",
+            Self::SteppedDown => "stepped down for a while",
         })
     }
 }

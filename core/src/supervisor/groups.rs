@@ -23,6 +23,17 @@ impl Supervisor {
         }
     }
 
+    /// Nobody has followed one that had stepped down: it serves on, and the others, who went with it,
+    /// can't have been followed either.
+    fn resume_group(&mut self, now: Instant, members: &[usize]) {
+        let serves = |r: &VirtualRouter| r.state() == StateName::Master && !r.is_blocked_itself();
+        if members.iter().filter_map(|position| self.routers.get(*position)).any(serves) {
+            for position in members {
+                self.with_router(now, *position, VirtualRouter::resume_with_group);
+            }
+        }
+    }
+
     /// How long after its priority 0 another is MASTER in a router's place: of a group, the slowest
     /// decides.
     pub(super) fn successor_within(&self, router: &VirtualRouter) -> Duration {
@@ -33,6 +44,7 @@ impl Supervisor {
     }
 
     fn settle_group(&mut self, now: Instant, members: &[usize]) {
+        self.resume_group(now, members);
         let mut any_yielded = false;
         let mut any_blocked = false;
         for router in members.iter().filter_map(|position| self.routers.get(*position)) {

@@ -8,6 +8,7 @@ mod changes;
 mod claims;
 mod digest;
 mod dumps;
+mod duty;
 mod effects;
 mod election;
 mod groups;

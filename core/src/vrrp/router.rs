@@ -12,14 +12,16 @@
 //!  |        |<-----------------------|        |
 //!  +--------+   master-down timer    +--------+
 //!       |                  +---------+
-//!       +----------------->| LEAVING |----> INITIALIZE
-//!          planned stop    +---------+
+//!       +<---------------->| LEAVING |----> INITIALIZE
+//!          planned stop,   +---------+
+//!          stepdown
 //! ```
 //!
 //! Whatever keeps a router from being MASTER (no link, no address, a failed check, a refused VIP,
-//! shutdown) is a [`Blocker`]; [`VirtualRouter::settle`] moves it in and out of INITIALIZE.
+//! shutdown, an operator's wish) is a [`Blocker`]; [`VirtualRouter::settle`] moves it in and out of INITIALIZE.
 
 mod digest;
+mod duty;
 mod effects;
 mod election;
 mod handover;
@@ -30,6 +32,7 @@ mod report;
 mod resets;
 mod transitions;
 
+pub use duty::Duty;
 pub(crate) use election::Heard;
 
 use std::net::IpAddr;
@@ -98,6 +101,10 @@ pub struct VirtualRouter {
     peers: Peers,
     group_blocked: bool,
     stopping: bool,
+    /// What an operator wants of it.
+    duty: Duty,
+    /// While it has stepped down: since when nobody has been heard who serves, if it can hear.
+    silent_since: Option<Instant>,
     /// It goes on where the process before this one has ended, and hasn't entered upon that yet: void
     /// from then on.
     inherits_until: Option<Instant>,
@@ -128,6 +135,8 @@ impl VirtualRouter {
             peers: Peers::default(),
             group_blocked: false,
             stopping: false,
+            duty: Duty::Full,
+            silent_since: None,
             inherits_until: None,
             yielded: false,
             generation: Generation::default(),
@@ -226,6 +235,7 @@ impl VirtualRouter {
             .min(self.vips.retry_at())
             .min(self.announcing.due_at())
             .min(self.refusal.due_at())
+            .min(self.duty_due_at())
             .min(self.inherits_until.unwrap_or(Instant::MAX))
     }
 
@@ -293,7 +303,7 @@ impl VirtualRouter {
     ///
     /// `within` is how long whoever follows may take, the whole group of it.
     pub(crate) fn stop(&mut self, ctx: &mut Context<'_>, within: Duration) {
-        self.begin_handover(ctx, within);
+        self.begin_handover(ctx, within, Blocker::Stopping);
         self.leave_service(ctx);
     }
 
@@ -335,6 +345,7 @@ impl VirtualRouter {
         if self.announcing.take_due(ctx.now, self.config.garp_refresh) {
             self.announce(ctx, self.vips.held().collect());
         }
+        self.handle_duty_timeout(ctx);
         self.handle_election_timeout(ctx);
         self.handle_handover_timeout(ctx);
     }

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::AdverInterval;
 use crate::event::Blocker;
 use crate::io::{Generation, MacAddress};
 use crate::time::{Duration, Instant};
 
 /// A state without its data, for logs, hooks and status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum StateName {
     /// Not taking part.
     Initialize,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use openproxy_core::event::{Event, EventKind, Reason};
-use openproxy_core::vrrp::{RouterKey, StateName};
+use openproxy_core::vrrp::{Priority, RouterKey, StateName};
 use tokio::sync::broadcast;
 
 /// Transitions that are kept of each router.
@@ -13,7 +13,7 @@ const KEPT_MAX: usize = 16;
 /// Routers whose transitions are kept: those of a thousand, and of what a reload took away.
 const ROUTERS_MAX: usize = 2_048;
 /// Transitions that a follower may be behind.
-const BEHIND_MAX: usize = 4_096;
+pub const BEHIND_MAX: usize = 4_096;
 
 /// A change of state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,18 +28,27 @@ pub struct Transition {
     pub to: StateName,
     /// Why.
     pub reason: Reason,
+    /// The router's priority at that moment.
+    pub priority: Priority,
 }
 
 impl Transition {
     /// What an event says, if it is one.
     #[must_use]
     pub fn of(event: &Event, at: SystemTime) -> Option<Self> {
-        let (Some(router), EventKind::StateChanged { from, to, reason }) =
+        let (Some(router), EventKind::StateChanged { from, to, reason, priority }) =
             (&event.router, &event.kind)
         else {
             return None;
         };
-        Some(Self { at, router: router.clone(), from: *from, to: *to, reason: reason.clone() })
+        Some(Self {
+            at,
+            router: router.clone(),
+            from: *from,
+            to: *to,
+            reason: reason.clone(),
+            priority: *priority,
+        })
     }
 }
 
@@ -87,6 +96,14 @@ impl History {
         self.kept().get(router).map_or_else(Vec::new, |kept| kept.iter().cloned().collect())
     }
 
+    /// The state that each router is in, as far as it has changed.
+    #[must_use]
+    pub fn states(&self) -> BTreeMap<RouterKey, StateName> {
+        let kept = self.kept();
+        let last = kept.iter().filter_map(|(router, kept)| Some((router.clone(), kept.back()?.to)));
+        last.collect()
+    }
+
     /// Every transition from now on.
     #[must_use]
     pub fn follow(&self) -> broadcast::Receiver<Arc<Transition>> {
@@ -114,7 +131,7 @@ mod tests {
         };
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
         let (from, to) = (StateName::Backup, StateName::Master);
-        Transition { at, router, from, to, reason: Reason::MasterDown }
+        Transition { at, router, from, to, reason: Reason::MasterDown, priority: Priority::MIN }
     }
 
     #[test]

@@ -280,7 +280,7 @@ impl Judge<'_> {
 
     fn event(&mut self, at: SimTime, id: NodeId, event: &Event) {
         match &event.kind {
-            EventKind::StateChanged { from, to, reason } => {
+            EventKind::StateChanged { from, to, reason, .. } => {
                 self.transition(at, id, *from, *to, reason);
             }
             EventKind::PriorityChanged(_, priority) => {

@@ -43,7 +43,8 @@ fn check<const N: usize>(table: [(EventKind, Level, &str); N]) {
 
 #[test]
 fn changes_of_state_and_discarded_packets_have_their_words() {
-    let changed = |from, to, reason| Kind::StateChanged { from, to, reason };
+    let changed =
+        |from, to, reason| Kind::StateChanged { from, to, reason, priority: Priority::OWNER };
     let late = Reason::LeaseLapsed(Duration::from_millis(1_250));
     let error = DecodeError::Ttl { ttl: 64 };
     let source = peer();
@@ -262,6 +263,7 @@ fn every_reason_has_its_words() {
         (Reason::NobodyFollowed, "nobody advertises in its place, and none has the VIPs now"),
         (Reason::Hurried, "asked once more to stop"),
         (Reason::Inherited, "the process before this one was MASTER"),
+        (Reason::Resumed, "nobody has followed: it serves on"),
     ];
     for (reason, text) in table {
         assert_eq!(reason.to_string(), text);
@@ -280,6 +282,8 @@ fn every_blocker_has_its_words() {
         (Blocker::HookFailed, "pre_promote_script failed"),
         (Blocker::Group, "another router of its group is blocked"),
         (Blocker::Stopping, "stopping"),
+        (Blocker::Maintenance, "in maintenance"),
+        (Blocker::SteppedDown, "stepped down for a while"),
     ];
     for (blocker, text) in table {
         assert_eq!(blocker.to_string(), text);

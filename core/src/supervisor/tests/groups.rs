@@ -43,7 +43,8 @@ fn the_one_that_hears_a_better_master_takes_the_other_along_which_says_so() {
     let adverts: Vec<_> =
         node.words_since(position).into_iter().filter(|word| word.starts_with("advert")).collect();
     assert_eq!(adverts, ["advert 0", "advert 100"], "the other's release, and the farewell");
-    let followed = EventKind::StateChanged { from: Master, to: Backup, reason: Reason::Group };
+    let (from, to, reason) = (Master, Backup, Reason::Group);
+    let followed = EventKind::StateChanged { from, to, reason, priority: priority(100) };
     assert_eq!(node.events().into_iter().filter(|kind| **kind == followed).count(), 1);
     assert_eq!(node.addresses.len(), 1, "no VIP is left");
 }

@@ -266,8 +266,12 @@ fn an_heir_serves_on_where_the_vip_is_still_there() {
     let mut node = heir(with_hooks.clone(), in_a_second(with_hooks), with_vip());
     assert_eq!(node.state(), Master);
     assert_eq!(node.words_since(0), ["advert 100", "announce", "renew"]);
-    let inherited =
-        EventKind::StateChanged { from: Initialize, to: Master, reason: Reason::Inherited };
+    let inherited = EventKind::StateChanged {
+        from: Initialize,
+        to: Master,
+        reason: Reason::Inherited,
+        priority: priority(100),
+    };
     assert_eq!(node.events().last(), Some(&&inherited));
     let grid = node.now;
     node.run(ms(10_000));

@@ -55,7 +55,7 @@ fn about(span: Duration, expected: Duration) {
 
 fn ended(node: &Node) -> &Reason {
     let last = node.events().into_iter().rev().find_map(|kind| match kind {
-        EventKind::StateChanged { from: Leaving, to: Initialize, reason } => Some(reason),
+        EventKind::StateChanged { from: Leaving, to: Initialize, reason, .. } => Some(reason),
         _ => None,
     });
     last.expect("a handover that ended")

@@ -22,7 +22,7 @@ fn told(node: &Node) -> Vec<Blocker> {
 /// Every change of state, and why.
 fn changes(node: &Node) -> Vec<(StateName, StateName, Reason)> {
     let changes = node.events().into_iter().filter_map(|kind| match kind {
-        EventKind::StateChanged { from, to, reason } => Some((*from, *to, reason.clone())),
+        EventKind::StateChanged { from, to, reason, .. } => Some((*from, *to, reason.clone())),
         _ => None,
     });
     changes.collect()

@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::VirtualRouter;
+use super::{Duty, VirtualRouter};
 use crate::time::Instant;
 use crate::vrrp::Preempt;
 use crate::vrrp::state::{Backup, Leaving, Master, State};
@@ -30,6 +30,8 @@ impl VirtualRouter {
             peers: _,
             group_blocked,
             stopping,
+            duty,
+            silent_since,
             inherits_until,
             yielded,
             generation: _,
@@ -41,7 +43,10 @@ impl VirtualRouter {
         assert!(tracking.due_at() == Instant::MAX, "a check is running, or about to");
         let grouped = config.group.is_some();
         (uplink, priority, master_interval, refusal, group_blocked, stopping).hash(hasher);
-        (discovered_weight, inherits_until).hash(hasher);
+        (discovered_weight, inherits_until, duty).hash(hasher);
+        if let Duty::SteppedDown { .. } = duty {
+            silent_since.hash(hasher);
+        }
         (grouped && *yielded).hash(hasher);
         vips.digest(hasher);
         std::mem::discriminant(state).hash(hasher);

@@ -34,7 +34,10 @@ impl VirtualRouter {
         self.record.last_advert = Some(LastAdvert { source, priority, at });
         match (&mut self.state, heard.priority) {
             (State::Initialize(_), AdvertPriority::Zero) => {}
-            (State::Initialize(_), AdvertPriority::Of(_)) => self.refusal.heard_other(),
+            (State::Initialize(_), AdvertPriority::Of(_)) => {
+                self.refusal.heard_other();
+                self.hear_stand_in(ctx, heard);
+            }
             // One that follows and goes again has made nobody else ready.
             (State::Leaving(_), AdvertPriority::Zero) => {}
             (State::Leaving(_), AdvertPriority::Of(_)) => {
@@ -85,6 +88,7 @@ impl VirtualRouter {
             return;
         };
         self.hear_successor(heard.source, heard.at);
+        self.hear_stand_in(ctx, heard);
         if !self.is_better(heard.source, priority) {
             return;
         }
@@ -190,7 +194,7 @@ impl VirtualRouter {
     }
 
     /// Learns the MASTER's interval. In version 2 it is ours, or the advert had been discarded.
-    fn learn(&mut self, ctx: &mut Context<'_>, heard: Heard) {
+    pub(super) fn learn(&mut self, ctx: &mut Context<'_>, heard: Heard) {
         if mutated!(IntervalNotLearned) {
             return;
         }

@@ -1,4 +1,4 @@
-//! A planned stop: the VIPs stay until whoever follows has them.
+//! A planned stop, or a stepdown: the VIPs stay until whoever follows has them.
 
 use std::net::IpAddr;
 
@@ -23,7 +23,7 @@ const RENEWALS: u32 = 4;
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 impl VirtualRouter {
-    /// Whether a stop now is a planned one: it serves well, and may go on until another does.
+    /// Whether to go now is a planned handover: it serves well, and may go on until another does.
     fn hands_over(&self) -> bool {
         let serves = matches!(self.state, State::Master(_))
             && self.vips.held().next().is_some()
@@ -34,7 +34,12 @@ impl VirtualRouter {
     /// Says that it goes, and serves on until somebody else does.
     ///
     /// `within` is how long whoever follows may take, the whole group of it.
-    pub(super) fn begin_handover(&mut self, ctx: &mut Context<'_>, within: Duration) {
+    pub(super) fn begin_handover(
+        &mut self,
+        ctx: &mut Context<'_>,
+        within: Duration,
+        blocker: Blocker,
+    ) {
         let State::Master(master) = &self.state else { return };
         if !self.hands_over() || mutated!(HandoverOmitted) {
             return;
@@ -50,7 +55,7 @@ impl VirtualRouter {
             renew_at: if self.config.lease { ctx.now } else { Instant::MAX },
         };
         self.announcing = Announcing::Silent;
-        self.change_state(ctx, State::Leaving(leaving), Reason::Blocked(Blocker::Stopping));
+        self.change_state(ctx, State::Leaving(leaving), Reason::Blocked(blocker));
         self.say_zero(ctx);
     }
 
@@ -70,9 +75,12 @@ impl VirtualRouter {
 
     /// How long after a priority 0 the last BACKUP has become MASTER, whatever its priority.
     pub(crate) fn successor_within(&self) -> Duration {
-        let interval = self.config.interval;
-        let skew_max = skew_time(self.config.version, Priority::MIN, interval);
-        skew_max + MARGIN_MIN.max(interval.duration() / 10)
+        skew_time(self.config.version, Priority::MIN, self.config.interval) + self.margin()
+    }
+
+    /// What a BACKUP may be late by.
+    pub(super) fn margin(&self) -> Duration {
+        MARGIN_MIN.max(self.config.interval.duration() / 10)
     }
 
     /// How long after it was asked to stop everything has come to an end, at the latest.
@@ -149,16 +157,15 @@ impl VirtualRouter {
         if ctx.now < leaving.until {
             return;
         }
-        match (&leaving.announced, leaving.successor) {
-            (Some((mac, _)), _) => {
-                let reason = Reason::Announced(*mac);
-                self.end_handover(ctx, reason);
-            }
+        let announced = leaving.announced.as_ref().map(|(mac, _)| *mac);
+        match (announced, leaving.successor) {
+            (Some(mac), _) => self.end_handover(ctx, Reason::Announced(mac)),
             (None, Some(successor)) => self.end_handover(ctx, Reason::Followed(successor)),
             (None, None) if leaving.zero_left && !mutated!(SecondZeroOmitted) => {
                 leaving.zero_left = false;
                 self.say_zero(ctx);
             }
+            (None, None) if self.resumes(ctx) => {}
             (None, None) => self.end_handover(ctx, Reason::NobodyFollowed),
         }
     }
@@ -188,7 +195,11 @@ impl VirtualRouter {
     /// The VIPs come off: this is when the demote hook runs.
     pub(super) fn end_handover(&mut self, ctx: &mut Context<'_>, reason: Reason) {
         if let State::Leaving(_) = self.state {
-            self.leave_master(ctx, State::Initialize(Blocker::Stopping), reason);
+            // Without one, it has been called back too late, and takes part again.
+            let blocker = self.own_blocker().unwrap_or(Blocker::Stopping);
+            self.leave_master(ctx, State::Initialize(blocker), reason);
+            self.silent_since = Some(ctx.now);
+            self.settle(ctx);
         }
     }
 }

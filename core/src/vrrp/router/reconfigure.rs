@@ -30,6 +30,9 @@ impl VirtualRouter {
             self.refusal.forgive();
         }
         self.settle(ctx);
+        if self.config.lease && !old.lease {
+            self.lease_while_leaving(ctx.now);
+        }
         if old.lease != self.config.lease || old.interval != self.config.interval {
             self.renew_now(ctx, &old);
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::VirtualRouter;
+use super::{Duty, VirtualRouter};
 use crate::event::{Blocker, Reason};
 use crate::time::{Duration, Instant};
 use crate::vrrp::state::State;
@@ -75,6 +75,8 @@ pub struct Report {
     pub changed: Option<(Instant, Reason)>,
     /// What keeps it in INITIALIZE.
     pub blocker: Option<Blocker>,
+    /// What an operator wants of it.
+    pub duty: Duty,
     /// Its priority now, failed checks counted.
     pub priority: Priority,
     /// What following a primary adds to it.
@@ -111,6 +113,7 @@ impl VirtualRouter {
             state: self.state(),
             changed: self.record.changed.clone(),
             blocker,
+            duty: self.duty,
             priority: self.priority,
             discovered_weight: self.discovered_weight,
             source: self.source(),

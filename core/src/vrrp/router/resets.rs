@@ -36,6 +36,8 @@ pub(super) fn resets(reason: &Reason) -> bool {
             | Blocker::Refused
             | Blocker::HookFailed
             | Blocker::Group
+            | Blocker::Maintenance
+            | Blocker::SteppedDown
             | Blocker::Stopping => true,
         },
         // Ways into a state, not out of MASTER.
@@ -43,6 +45,7 @@ pub(super) fn resets(reason: &Reason) -> bool {
         | Reason::Ready
         | Reason::MasterDown
         | Reason::MasterReleased
-        | Reason::Inherited => false,
+        | Reason::Inherited
+        | Reason::Resumed => false,
     }
 }

@@ -13,6 +13,7 @@ use crate::vrrp::{AdvertPriority, Lease, StateName};
 impl VirtualRouter {
     /// Moves into INITIALIZE if something blocks, and out of it if nothing does.
     pub(crate) fn settle(&mut self, ctx: &mut Context<'_>) {
+        self.note_hearing(ctx.now);
         let blocker = self.own_blocker().or(self.group_blocked.then_some(Blocker::Group));
         match (&mut self.state, blocker) {
             (State::Initialize(known), Some(blocker)) => {
@@ -50,7 +51,8 @@ impl VirtualRouter {
     }
 
     pub(super) fn own_blocker(&self) -> Option<Blocker> {
-        self.stopping.then_some(Blocker::Stopping).or_else(|| self.fault())
+        let wished = self.stopping.then_some(Blocker::Stopping).or(self.duty.blocker());
+        wished.or_else(|| self.fault())
     }
 
     /// What is wrong with it.
@@ -140,7 +142,8 @@ impl VirtualRouter {
         let (from, to) = (self.state(), next.name());
         self.record_change(ctx.now, to, &reason);
         self.state = next;
-        self.event(ctx, EventKind::StateChanged { from, to, reason });
+        let priority = self.priority;
+        self.event(ctx, EventKind::StateChanged { from, to, reason, priority });
     }
 
     pub(super) fn acquire(&mut self, ctx: &mut Context<'_>) {

@@ -8,8 +8,8 @@ use openproxy_core::event::{Blocker, Reason};
 use openproxy_core::supervisor::Discards;
 use openproxy_core::time::{Duration, Instant};
 use openproxy_core::vrrp::{
-    AdverInterval, AdvertPriority, Check, CheckReport, Counters, Family, LastAdvert, Priority,
-    Report, RouterConfig, RouterKey, StateName, Version, Vip, VipReport, Vrid, Weight,
+    AdverInterval, AdvertPriority, Check, CheckReport, Counters, Duty, Family, LastAdvert,
+    Priority, Report, RouterConfig, RouterKey, StateName, Version, Vip, VipReport, Vrid, Weight,
 };
 use serde_json::Value;
 
@@ -47,6 +47,7 @@ pub(in crate::api) fn report(state: StateName) -> Report {
         state,
         changed: Some((Instant::from_millis(400), Reason::MasterDown)),
         blocker: (state == StateName::Initialize).then_some(Blocker::LinkDown),
+        duty: Duty::Full,
         priority: Priority::new(100).expect("in range"),
         discovered_weight: 0,
         source: "10.0.0.5".parse().ok(),
@@ -74,6 +75,7 @@ pub(in crate::api) fn document(reports: Vec<Report>) -> Document {
             from: StateName::Backup,
             to: report.state,
             reason: Reason::MasterDown,
+            priority: report.priority,
         });
     }
     let at = Instant::from_millis(1_000);
