@@ -24,6 +24,7 @@ mod values;
 mod vips;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use openproxy_core::discovery::coupling::Track;
@@ -52,6 +53,8 @@ pub struct Loaded {
     pub discovery: Settings,
     /// What is run at every change of a topology.
     pub topology_script: Option<CommandLine>,
+    /// Who is told of every change of a virtual router's state.
+    pub notify: NotifyConfig,
     /// Who the process becomes when root starts it.
     pub user: Option<Box<str>>,
     /// Whether a guard hands over what a process serves that dies.
@@ -65,6 +68,15 @@ pub struct Loaded {
     pub renew_interval: Duration,
     /// Warnings and information.
     pub notes: Vec<Diagnostic>,
+}
+
+/// Who is told of every change of a virtual router's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotifyConfig {
+    /// What is run, once for each.
+    pub script: Option<CommandLine>,
+    /// A FIFO, into which a line is written for each.
+    pub fifo: Option<PathBuf>,
 }
 
 impl Loaded {
@@ -131,6 +143,7 @@ pub fn load(path: &str, text: &str) -> Result<Loaded, Vec<Diagnostic>> {
             pools: rest.pools,
             discovery,
             topology_script: rest.topology_script,
+            notify: rest.notify,
             user: rest.user,
             guard: rest.guard.unwrap_or(true),
             realtime: rest.realtime,

@@ -20,7 +20,10 @@ use openproxy_io_linux::guard::{self, Bequeathed, Succession};
 pub(crate) use openproxy_io_linux::guard::{Death, GuardPipe, is_wanted as is_guard_wanted};
 use openproxy_io_linux::user::{self, Identity};
 use openproxy_io_linux::{self as io_linux, LinuxPlatform, ProcessRunner, realtime};
-pub(crate) use openproxy_io_linux::{ProcessHandle, VipLock, local_addresses, now, run_script};
+pub(crate) use openproxy_io_linux::{
+    CARRIED, ProcessHandle, ScriptInput, VipLock, local_addresses, now, router_environment,
+    run_script,
+};
 use tokio::process::Child;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
@@ -68,7 +71,8 @@ pub(crate) fn distrusted(path: &str, loaded: &Loaded) -> Vec<Diagnostic> {
         hooks.into_iter().filter_map(|(key, words)| Some((key, words?))).chain(checks)
     });
     let topology = loaded.topology_script.iter().map(|words| ("topology_script", words));
-    let untrusted = hooks.chain(topology).filter_map(|(key, words)| {
+    let notify = loaded.notify.script.iter().map(|words| ("notify_script", words));
+    let untrusted = hooks.chain(topology).chain(notify).filter_map(|(key, words)| {
         let untrusted = io_linux::check_trust(words).err()?;
         Some(Diagnostic::of_file(path, Some(key), untrusted.to_string()))
     });
@@ -195,13 +199,13 @@ pub(crate) fn may_schedule(priority: u8) -> bool {
 /// Runs the virtual routers on this thread until they are released.
 pub(crate) fn run_vrrp(thread: VrrpThread) -> Result<(), String> {
     let realtime = thread.realtime.and_then(schedule);
-    let VrrpThread { routers, estate, commands, processes, guard, .. } = thread;
+    let VrrpThread { routers, estate, duties, commands, processes, guard, .. } = thread;
     let (mut pauses, mut looks, transitions) = (thread.pauses, thread.looks, thread.transitions);
     // No tokio timers: those of the platform are finer.
     let runtime = Builder::new_current_thread().enable_io().build();
     let runtime = runtime.map_err(|error| chain(&error))?;
     runtime.block_on(async {
-        let mut supervisor = Supervisor::new(routers).inheriting(&estate);
+        let mut supervisor = Supervisor::new(routers).inheriting(&estate).with_duties(&duties);
         if guard.is_some() {
             supervisor = supervisor.guarded();
         }
@@ -233,8 +237,8 @@ pub(crate) fn run_vrrp(thread: VrrpThread) -> Result<(), String> {
 }
 
 /// Executes a program in place of this one, with all that this one may do; why it couldn't.
-pub(crate) fn execute(program: &Path, args: &[OsString]) -> String {
-    chain(&io_linux::execute(program, args))
+pub(crate) fn execute(program: &Path, args: &[OsString], carried: &str) -> String {
+    chain(&io_linux::execute(program, args, carried))
 }
 
 /// Sends SIGUSR2 to whoever listens on this socket.

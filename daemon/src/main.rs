@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+mod carried;
 mod check;
 mod cli;
 mod discovery_thread;
@@ -14,6 +15,7 @@ mod keepalived;
 mod lab;
 mod linux;
 mod logging;
+mod notify;
 mod privileges;
 mod release;
 mod room;

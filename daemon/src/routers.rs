@@ -3,19 +3,26 @@
 pub mod document;
 pub mod history;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openproxy_core::io::Command;
 use openproxy_core::supervisor::{Discards, Supervisor};
 use openproxy_core::time::Instant;
-use openproxy_core::vrrp::Report;
+use openproxy_core::vrrp::{Duty, Report, RouterKey};
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::{sleep, timeout};
 
 use crate::driver::Lateness;
 
 /// However many look, the thread of the virtual routers is asked no more often. A look that is this
 /// much later than a transition shows it.
 pub const LOOK_FRESH_FOR: Duration = Duration::from_millis(100);
+
+/// How soon routers do what they are told, unless they are being stopped, and how often it is asked.
+const OBEYED_WITHIN: Duration = Duration::from_secs(2);
+const ASKED_EVERY: Duration = Duration::from_millis(5);
 
 /// All of them at a moment.
 #[derive(Clone, Debug)]
@@ -47,6 +54,7 @@ impl Look {
 #[derive(Clone, Debug)]
 pub struct Routers {
     wishes: mpsc::Sender<oneshot::Sender<Look>>,
+    commands: mpsc::Sender<Command>,
     last: Arc<Mutex<Option<LastLook>>>,
 }
 
@@ -55,14 +63,48 @@ type LastLook = (tokio::time::Instant, Arc<Look>);
 
 /// The virtual routers have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the virtual routers have ended")]
+#[error("the virtual routers have ended, or are about to")]
 pub struct Ended;
 
 impl Routers {
-    /// The way to whoever takes these wishes.
+    /// The way to whoever takes these wishes and commands.
     #[must_use]
-    pub fn new(wishes: mpsc::Sender<oneshot::Sender<Look>>) -> Self {
-        Self { wishes, last: Arc::default() }
+    pub fn new(
+        wishes: mpsc::Sender<oneshot::Sender<Look>>,
+        commands: mpsc::Sender<Command>,
+    ) -> Self {
+        Self { wishes, commands, last: Arc::default() }
+    }
+
+    /// How they are now, whatever somebody has seen before.
+    ///
+    /// # Errors
+    /// When they have ended.
+    pub async fn look_anew(&self) -> Result<Arc<Look>, Ended> {
+        *self.last.lock().await = None;
+        self.look().await
+    }
+
+    /// Has these routers do this from now on; comes back once they do.
+    ///
+    /// # Errors
+    /// When they have ended, or are about to.
+    pub async fn set_duty(&self, keys: &BTreeSet<RouterKey>, duty: Duty) -> Result<(), Ended> {
+        let wish = Command::SetDuty(keys.iter().cloned().collect(), duty);
+        self.commands.send(wish).await.map_err(|_| Ended)?;
+        let obeyed = async {
+            loop {
+                let look = self.look_anew().await?;
+                let obeys = |key: &RouterKey| {
+                    look.routers.iter().any(|r| r.config.key == *key && r.duty == duty)
+                };
+                if keys.iter().all(obeys) {
+                    return Ok(());
+                }
+                sleep(ASKED_EVERY).await;
+            }
+        };
+        timeout(OBEYED_WITHIN, obeyed).await.map_err(|_| Ended)?
     }
 
     /// How they are now, or were a moment ago.

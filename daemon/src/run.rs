@@ -13,12 +13,14 @@ use openproxy::routers::history::History;
 use openproxy_core::vrrp::Inheritance;
 use tokio::sync::mpsc;
 
+use crate::carried::Carried;
 use crate::discovery_thread;
 use crate::exit::Exit;
 use crate::file;
 use crate::guard::Hold;
 use crate::linux::{self, VipLock};
 use crate::logging::Log;
+use crate::notify::Notifier;
 use crate::privileges;
 use crate::room;
 use crate::service::{self, Outlets, Service, Upgrades};
@@ -131,17 +133,22 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch
         let (pauses, pause_wishes) = mpsc::channel(1);
         let (looks, look_wishes) = mpsc::channel(LOOKS_MAX);
         let history = History::default();
+        let (transitions, kept) = vrrp_thread::keep(history.clone());
+        let carried = Carried::take();
+        let told = carried.told.into_iter().collect();
+        let notifier = Notifier::start(&history, kept, &loaded, &told);
         let upgrades = Upgrades { launch, pauses, processes: processes.clone() };
         let vrrp = VrrpThread {
             routers: loaded.routers.clone(),
             estate,
+            duties: carried.duties,
             commands,
             pauses: pause_wishes,
             looks: look_wishes,
             processes,
             guard: hold.guard_pipe(),
             realtime,
-            transitions: vrrp_thread::keep(history.clone()),
+            transitions,
         };
         let vrrp = match vrrp.start() {
             Ok(vrrp) => vrrp,
@@ -158,8 +165,9 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch
                 return Exit::System;
             }
         };
-        let sources = Sources { process, routers: Routers::new(looks), history, topologies };
-        let outlets = Outlets::open(sources, &loaded);
+        let routers = Routers::new(looks, to_vrrp.clone());
+        let sources = Sources { process, routers, history, topologies };
+        let outlets = Outlets::open(sources, notifier, &loaded);
         let service =
             Service::new(path.to_owned(), (bytes, loaded), to_vrrp, outlets, hold, upgrades, log);
         service.run(signals, vrrp, discovery).await

@@ -10,15 +10,17 @@ use openproxy::process::Process;
 use openproxy::reload::{Decision, FileWatcher, Read};
 use openproxy_core::io::Command;
 use openproxy_core::time::Instant;
-use openproxy_core::vrrp::{CommandLine, RouterConfig};
+use openproxy_core::vrrp::{CommandLine, RouterConfig, StateName};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 
+use crate::carried::Carried;
 use crate::exit::Exit;
 use crate::file;
 use crate::guard::Hold;
 use crate::linux::{self, ProcessHandle};
 use crate::logging::Log;
+use crate::notify::Notifier;
 use crate::signals::{Signals, Wish};
 use crate::status::StatusServer;
 use crate::topology_script;
@@ -27,6 +29,13 @@ use crate::upgrade::{Launch, Pause, PauseWish};
 /// Within these, the guard waits for a program that takes the place of this one.
 const HEIR_WITHIN_MIN: Duration = Duration::from_millis(100);
 const HEIR_WITHIN_MAX: Duration = Duration::from_secs(1);
+
+/// How long changes of state may take to be told before an upgrade, and while everything stands still.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+const SETTLED_NOW: Duration = Duration::from_millis(10);
+/// Why there is no upgrade.
+const NOTIFYING: &str = "notify_script is running";
+const ROUTERS_ENDED: &str = "the virtual routers have ended";
 
 /// How the thread of the virtual routers ended: well, or with this reason. That it ended without
 /// saying so means a panic.
@@ -38,16 +47,17 @@ pub(crate) struct Outlets {
     sources: Sources,
     status: StatusServer,
     script: watch::Sender<Option<CommandLine>>,
+    notifier: Notifier,
 }
 
 impl Outlets {
     /// Opens those of a file; needs a runtime.
-    pub(crate) fn open(sources: Sources, loaded: &Loaded) -> Self {
+    pub(crate) fn open(sources: Sources, notifier: Notifier, loaded: &Loaded) -> Self {
         let mut status = StatusServer::new(sources.clone());
         status.apply(&loaded.status);
         let (script, scripts) = watch::channel(loaded.topology_script.clone());
         tokio::spawn(topology_script::run(sources.topologies.clone(), scripts));
-        Self { sources, status, script }
+        Self { sources, status, script, notifier }
     }
 
     /// Where it is noted how the process is.
@@ -59,6 +69,7 @@ impl Outlets {
         self.sources.topologies.reconfigure(loaded.discovery.clone());
         self.status.apply(&loaded.status);
         self.script.send_replace(loaded.topology_script.clone());
+        self.notifier.apply(loaded);
     }
 }
 
@@ -143,21 +154,28 @@ impl Service {
     /// Serves until the virtual routers have ended, or a third signal asks to stop.
     pub(crate) async fn run(
         mut self,
-        signals: Signals,
+        mut signals: Signals,
         vrrp: oneshot::Receiver<VrrpEnd>,
         discovery: oneshot::Receiver<()>,
     ) -> Exit {
-        let exit = self.serve(signals, vrrp, discovery).await;
+        let exit = self.serve(&mut signals, vrrp, discovery).await;
         // Whatever else ended the virtual routers, the guard lets go of what they served.
         if exit == Exit::Clean {
             self.hold.end().await;
         }
-        exit
+        if exit == Exit::Cut {
+            return exit;
+        }
+        tokio::select! {
+            biased;
+            () = self.outlets.notifier.end() => exit,
+            () = stopped(&mut signals) => Exit::Cut,
+        }
     }
 
     async fn serve(
         &mut self,
-        mut signals: Signals,
+        signals: &mut Signals,
         mut vrrp: oneshot::Receiver<VrrpEnd>,
         mut discovery: oneshot::Receiver<()>,
     ) -> Exit {
@@ -224,7 +242,13 @@ impl Service {
             return;
         }
         let check = self.upgrades.launch.clone().check(self.path.clone());
-        self.checking = Some(tokio::spawn(check));
+        let settled = self.outlets.notifier.settled();
+        self.checking = Some(tokio::spawn(async move {
+            let version = check.await?;
+            // What is untold then, nobody tells.
+            let all_told = settled.within(SETTLED_WITHIN).await;
+            if all_told { Ok(version) } else { Err(NOTIFYING.to_owned()) }
+        }));
     }
 
     /// Executes the program that is there now in place of this one. If it can't, what runs goes on.
@@ -243,16 +267,27 @@ impl Service {
     }
 
     async fn execute(&mut self) -> String {
-        let Some(_pause) = Pause::begin(&self.upgrades.pauses).await else {
-            return "the virtual routers have ended".to_owned();
+        let Ok(look) = self.outlets.sources.routers.look_anew().await else {
+            return ROUTERS_ENDED.to_owned();
         };
+        if let Some(leaving) = look.routers.iter().find(|r| r.state == StateName::Leaving) {
+            return format!("{} hands over", leaving.config.key);
+        }
+        let Some(_pause) = Pause::begin(&self.upgrades.pauses).await else {
+            return ROUTERS_ENDED.to_owned();
+        };
+        // They stand still: what they have done until now is on its way, and no more comes.
+        if !self.outlets.notifier.settled().within(SETTLED_NOW).await {
+            return NOTIFYING.to_owned();
+        }
         if !self.upgrades.processes.quiesce().await {
             return "a hook is running".to_owned();
         }
         if !self.hold.announce_heir(self.heir_within) {
             return "the guard can't be told".to_owned();
         }
-        let refused = self.upgrades.launch.execute();
+        let carried = Carried::of(&look, &self.outlets.sources.history);
+        let refused = self.upgrades.launch.execute(&carried);
         // The guard is to hand over at once again, should this process die.
         self.hold.announce_heir(Duration::ZERO);
         refused
@@ -380,6 +415,11 @@ pub(crate) fn tell(found: &[Diagnostic]) {
             Severity::Info => tracing::info!("{diagnostic:#}"),
         }
     }
+}
+
+/// Another wish to stop.
+async fn stopped(signals: &mut Signals) {
+    while signals.next().await != Wish::Stop {}
 }
 
 /// The end of something that has begun.

@@ -12,10 +12,10 @@ use openproxy::discovery::topologies::Topologies;
 use openproxy_core::vrrp::CommandLine;
 use tokio::sync::{broadcast, watch};
 
-use crate::linux;
+use crate::linux::{self, ScriptInput};
 
 /// How long it may run; then its process group is killed.
-const TIME_MAX: Duration = Duration::from_secs(10);
+pub(crate) const TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Shards that wait to be told of, the longest waiting first.
 #[derive(Debug, Default)]
@@ -65,7 +65,8 @@ async fn tell(shard: &ShardObject, command: &CommandLine) {
     let subject = format!("{}/{}", shard.pool, shard.shard);
     let Ok(mut text) = serde_json::to_vec(shard) else { return };
     text.push(b'\n');
-    if let Err(reason) = linux::run_script(&subject, command, text, TIME_MAX).await {
+    let input = ScriptInput { stdin: text, ..ScriptInput::default() };
+    if let Err(reason) = linux::run_script(&subject, command, input, TIME_MAX).await {
         tracing::error!("{subject}: topology_script: {reason}");
     }
 }

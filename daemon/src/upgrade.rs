@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::carried::Carried;
 use crate::exit::Exit;
 use crate::file;
 use crate::linux;
@@ -63,8 +64,9 @@ impl Launch {
     }
 
     /// Executes it in place of this program; comes back only if it can't.
-    pub(crate) fn execute(&self) -> String {
-        format!("{}: {}", self.program.display(), linux::execute(&self.program, &self.args))
+    pub(crate) fn execute(&self, carried: &Carried) -> String {
+        let refused = linux::execute(&self.program, &self.args, &carried.write());
+        format!("{}: {refused}", self.program.display())
     }
 }
 

@@ -6,8 +6,9 @@ use std::thread;
 use openproxy::routers::Look;
 use openproxy::routers::history::{History, Transition};
 use openproxy_core::io::Command;
-use openproxy_core::vrrp::{Inheritance, RouterConfig};
+use openproxy_core::vrrp::{Duty, Inheritance, RouterConfig, RouterKey};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::linux::{self, GuardPipe, ProcessHandle};
 use crate::service::VrrpEnd;
@@ -23,6 +24,8 @@ pub(crate) struct VrrpThread {
     pub(crate) routers: Vec<RouterConfig>,
     /// What the process before this one has left.
     pub(crate) estate: Vec<Inheritance>,
+    /// Which routers an operator had taken out of service before this program took another's place.
+    pub(crate) duties: Vec<(RouterKey, Duty)>,
     /// What the rest of the daemon wants.
     pub(crate) commands: mpsc::Receiver<Command>,
     /// Who wants them to stand still.
@@ -51,14 +54,14 @@ impl VrrpThread {
     }
 }
 
-/// Keeps transitions in a history: whoever reads that never holds up the virtual routers. Needs a
-/// runtime.
-pub(crate) fn keep(history: History) -> mpsc::Sender<Transition> {
+/// Keeps transitions in a history: whoever reads that never holds up the virtual routers. Ends once
+/// nobody can send any more. Needs a runtime.
+pub(crate) fn keep(history: History) -> (mpsc::Sender<Transition>, JoinHandle<()>) {
     let (sender, mut transitions) = mpsc::channel(TRANSITIONS_MAX);
-    tokio::spawn(async move {
+    let kept = tokio::spawn(async move {
         while let Some(transition) = transitions.recv().await {
             history.put(transition);
         }
     });
-    sender
+    (sender, kept)
 }

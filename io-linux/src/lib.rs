@@ -61,9 +61,11 @@ pub mod user;
 
 pub use capabilities::missing_capabilities;
 pub use clock::now;
-pub use execute::{execute, signal_listener};
+pub use execute::{CARRIED, execute, signal_listener};
 pub use local::local_addresses;
 pub use lock::{LockError, VipLock};
 pub use platform::{LinuxPlatform, StartError};
-pub use process::{ProcessHandle, ProcessRunner, run_script, wait_for_hooks};
+pub use process::{
+    ProcessHandle, ProcessRunner, ScriptInput, router_environment, run_script, wait_for_hooks,
+};
 pub use trust::{Untrusted, check_trust};

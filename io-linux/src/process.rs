@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use group::{Group, Output};
 use openproxy_core::io::{CheckId, Completion, HookId, HookRun};
-use openproxy_core::vrrp::Check;
-pub use script::run_script;
+use openproxy_core::vrrp::{Check, RouterKey, Vip};
+pub use script::{ScriptInput, run_script};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -182,19 +182,30 @@ impl ProcessRunner {
     }
 }
 
+/// The variables in which a script finds which router has changed its state, and how.
+#[must_use]
+pub fn router_environment(
+    router: &RouterKey,
+    vips: &[Vip],
+    old_state: &str,
+    new_state: &str,
+) -> [(&'static str, String); 6] {
+    let vips: Vec<String> = vips.iter().map(ToString::to_string).collect();
+    [
+        ("OPENPROXY_INTERFACE", router.interface.to_string()),
+        ("OPENPROXY_ROUTER_ID", router.vrid.to_string()),
+        ("OPENPROXY_FAMILY", router.family.to_string()),
+        ("OPENPROXY_VIPS", vips.join(" ")),
+        ("OPENPROXY_OLD_STATE", old_state.to_owned()),
+        ("OPENPROXY_NEW_STATE", new_state.to_owned()),
+    ]
+}
+
 async fn run_hook(run: HookRun, killed: oneshot::Receiver<()>) -> Result<(), String> {
     let router = run.router.to_string();
-    let vips: Vec<String> = run.vips.iter().map(ToString::to_string).collect();
+    let environment = router_environment(&run.router, &run.vips, run.old_state, run.new_state);
     let mut group = Group::spawn(&run.command, |command| {
-        command
-            .env("OPENPROXY_INTERFACE", &*run.router.interface)
-            .env("OPENPROXY_ROUTER_ID", run.router.vrid.to_string())
-            .env("OPENPROXY_FAMILY", run.router.family.to_string())
-            .env("OPENPROXY_VIPS", vips.join(" "))
-            .env("OPENPROXY_OLD_STATE", run.old_state)
-            .env("OPENPROXY_NEW_STATE", run.new_state)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.envs(environment).stdout(Stdio::piped()).stderr(Stdio::piped());
     })?;
     let output = Output::log(&router, &run.command, &mut group);
     let result = group.wait(killed).await;

@@ -25,14 +25,25 @@ pub(super) const RENEW_INTERVAL: Key =
 pub(super) const VIRTUAL_ROUTER: Key = key("virtual_router", "a table or an array of tables");
 
 pub(super) const TOPOLOGY_SCRIPT: Key = key("topology_script", COMMAND);
+pub(super) const NOTIFY_SCRIPT: Key = key("notify_script", COMMAND);
+pub(super) const NOTIFY_FIFO: Key = key("notify_fifo", ABSOLUTE_PATH);
 pub(super) const USER: Key = key("user", "the name of a user other than root");
 pub(super) const GUARD: Key = key("guard", BOOLEAN);
 pub(super) const REALTIME: Key = key("realtime", "a whole number from 1 to 99");
 pub(super) const STATUS: Key = key("status", "a table");
 
 /// In `[general]`.
-pub(super) const GENERAL: &[Key] =
-    &[RENEW_INTERVAL, VIRTUAL_ROUTER, TOPOLOGY_SCRIPT, USER, GUARD, REALTIME, STATUS];
+pub(super) const GENERAL: &[Key] = &[
+    RENEW_INTERVAL,
+    VIRTUAL_ROUTER,
+    TOPOLOGY_SCRIPT,
+    NOTIFY_SCRIPT,
+    NOTIFY_FIFO,
+    USER,
+    GUARD,
+    REALTIME,
+    STATUS,
+];
 
 pub(super) const STATUS_SOCKET: Key = key("socket", ABSOLUTE_PATH);
 pub(super) const STATUS_LISTEN: Key =

@@ -2,10 +2,12 @@
 //! checked, and what looks like a misspelt one of ours is told.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use openproxy_core::vrrp::CommandLine;
 
+use super::NotifyConfig;
 use super::keys::{self, Key, nearest};
 use super::report::Report;
 use super::shard;
@@ -33,6 +35,8 @@ pub(super) struct Rest<'d> {
     pub(super) shards: Vec<shard::Draft>,
     /// `general.topology_script`.
     pub(super) topology_script: Option<CommandLine>,
+    /// `general.notify_script` and `general.notify_fifo`.
+    pub(super) notify: NotifyConfig,
     /// `general.user`.
     pub(super) user: Option<Box<str>>,
     /// `general.guard`.
@@ -88,6 +92,10 @@ impl<'d> Rest<'d> {
         self.renew_interval = table
             .read(report, &keys::RENEW_INTERVAL, |value| values::millis(value, 100..=86_400_000));
         self.topology_script = table.read(report, &keys::TOPOLOGY_SCRIPT, values::command_line);
+        self.notify = NotifyConfig {
+            script: table.read(report, &keys::NOTIFY_SCRIPT, values::command_line),
+            fifo: table.read(report, &keys::NOTIFY_FIFO, values::absolute_path).map(PathBuf::from),
+        };
         self.user = table.read(report, &keys::USER, values::user_name);
         self.guard = table.read(report, &keys::GUARD, values::boolean);
         self.realtime = table.read(report, &keys::REALTIME, |value| values::whole(value, 1..=99));

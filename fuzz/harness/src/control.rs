@@ -44,9 +44,10 @@ async fn talk(caller: Caller, sent: Vec<u8>) {
     let (changes, _) = broadcast::channel(8);
     let (ours, theirs) = duplex(PIPE_LEN);
     let (looks, looked) = mpsc::channel(8);
+    let (commands, _nobody) = mpsc::channel(8);
     let sources = Sources {
         process: Process::new("openproxy.toml".into()),
-        routers: Routers::new(looks),
+        routers: Routers::new(looks, commands),
         history: History::default(),
         topologies: Topologies::new(requests, changes),
     };

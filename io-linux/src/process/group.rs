@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use crate::execute::CARRIED;
 use crate::trust::check_trust;
 
 /// So much of a program's output is logged; the rest is read and dropped, so that it never blocks.
@@ -34,7 +35,7 @@ impl Group {
         let (program, arguments) = words.split_first().ok_or("an empty command line")?;
         check_trust(words).map_err(|untrusted| format!("not run: {untrusted}"))?;
         let mut command = Command::new(program);
-        command.args(arguments).process_group(0).stdin(Stdio::null());
+        command.args(arguments).process_group(0).stdin(Stdio::null()).env_remove(CARRIED);
         prepare(&mut command);
         let child = command.spawn().map_err(|error| format!("cannot run {program}: {error}"))?;
         let id = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);

@@ -25,7 +25,15 @@ fn known() -> BTreeMap<(String, String), &'static str> {
     let tables: [(&str, &[Key]); 5] = [
         (
             "general",
-            &[keys::RENEW_INTERVAL, keys::TOPOLOGY_SCRIPT, keys::USER, keys::GUARD, keys::REALTIME],
+            &[
+                keys::RENEW_INTERVAL,
+                keys::TOPOLOGY_SCRIPT,
+                keys::NOTIFY_SCRIPT,
+                keys::NOTIFY_FIFO,
+                keys::USER,
+                keys::GUARD,
+                keys::REALTIME,
+            ],
         ),
         ("general.status", keys::STATUS_KEYS),
         ("general.virtual_router", keys::ROUTER),

@@ -18,7 +18,10 @@ const FIREWALL: &str = "OpenProxy sets up no firewall";
 const SCHEDULING: &str = "set it in the unit: Nice=, CPUSchedulingPolicy=, CPUAffinity=";
 const BUFFERS: &str = "OpenProxy asks the kernel anew when a buffer has overrun";
 const LVS: &str = "it is for load balancing, which OpenProxy doesn't do";
-const FIFO: &str = "OpenProxy has no FIFO; its log tells of every change";
+const FIFO: &str = "general.notify_fifo is written the same lines, with names such as \
+    eth0/50/IPv4, and with LEAVING besides keepalived's states";
+const PRIORITIES: &str = "only changes of state are told; the log tells of every priority";
+const STATES: &str = "only changes of state are told; `openproxy status` has the states";
 const HOOK: &str = "let the unit run it: ExecStartPre=, ExecStopPost=";
 const SNMP: &str = "OpenProxy has no SNMP; ask `openproxy status --json`, or read its log";
 const DBUS: &str = "OpenProxy isn't on D-Bus";
@@ -86,7 +89,7 @@ pub(in crate::convert) const GLOBAL: &[Keyword<GlobalKey>] = &[
     same("vrrp_check_unicast_src", "adverts are accepted from `unicast_peers` alone"),
     same("vrrp_skip_check_adv_addr", "a version 3 advert's list is never a reason to discard it"),
     key("vrrp_strict", GlobalKey::Strict, "`strict` with IPv6 VIPs"),
-    decide("vrrp_notify_priority_changes", FIFO),
+    decide("vrrp_notify_priority_changes", PRIORITIES),
     info("max_auto_priority", SCHEDULING),
     info("min_auto_priority_delay", SCHEDULING),
     info("vrrp_priority", SCHEDULING),
@@ -121,7 +124,7 @@ pub(in crate::convert) const GLOBAL: &[Keyword<GlobalKey>] = &[
     decide("vrrp_notify_fifo_script", FIFO),
     info("lvs_notify_fifo", LVS),
     info("lvs_notify_fifo_script", LVS),
-    info("fifo_write_vrrp_states_on_reload", FIFO),
+    info("fifo_write_vrrp_states_on_reload", STATES),
     same("dynamic_interfaces", "an interface may always come later, and again"),
     info("vrrp_netlink_cmd_rcv_bufs", BUFFERS),
     info("vrrp_netlink_cmd_rcv_bufs_force", BUFFERS),

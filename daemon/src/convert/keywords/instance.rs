@@ -27,9 +27,9 @@ pub(in crate::convert) enum InstanceKey {
     ChecksumAsV2,
 }
 
-pub(super) const HOOKS: &str = "runs after the transition, and OpenProxy has nothing that does; \
-    pre_promote_script and pre_demote_script run before it, pre_promote_script before the VIPs are \
-    there: take one only if your script may run then";
+pub(super) const HOOKS: &str = "general.notify_script runs after each transition of every router, with the \
+    arguments of notify: INSTANCE, a name such as eth0/50/IPv4, the state (LEAVING besides \
+    keepalived's), the priority";
 pub(super) const MAIL: &str = "OpenProxy sends no mail; let your monitoring read its log, or \
     `openproxy status`";
 const GARPS: &str = "OpenProxy announces its VIPs at 0, 0.25, 1 and 5 s, then every garp_refresh";
@@ -123,7 +123,10 @@ pub(in crate::convert) const INSTANCE: &[Keyword<InstanceKey>] = &[
     decide("notify_deleted", HOOKS),
     decide("notify", HOOKS),
     decide("notify_master_rx_lower_pri", HOOKS),
-    decide("notify_priority_changes", "OpenProxy has no FIFO; its log tells of every change"),
+    decide(
+        "notify_priority_changes",
+        "only changes of state are told; the log tells of every priority",
+    ),
     decide("smtp_alert", MAIL),
     info("kernel_rx_buf_size", "OpenProxy reads all that lies in its sockets in every turn"),
     info("linkbeat_use_polling", "the kernel tells OpenProxy of links that go down"),

@@ -105,7 +105,10 @@ pub(in crate::convert) const GROUP: &[Keyword<GroupKey>] = &[
     decide("notify_stop", HOOKS),
     decide("notify_deleted", HOOKS),
     decide("notify", HOOKS),
-    decide("notify_priority_changes", "OpenProxy has no FIFO; its log tells of every change"),
+    decide(
+        "notify_priority_changes",
+        "only changes of state are told; the log tells of every priority",
+    ),
     decide("smtp_alert", MAIL),
     decide("global_tracking", "give all members of the group the same `track`"),
     key(

@@ -30,9 +30,9 @@ fn a_file_is_written_with_its_notes_in_place() {
          # k.conf:6: info: router_id: it is a name for mails; the log has the host's\n\
          \n\
          # vrrp_instance VI_1, k.conf:9\n\
-         # k.conf:14: decide: notify_master: runs after the transition, and OpenProxy has nothing that does;\n\
-         #   pre_promote_script and pre_demote_script run before it, pre_promote_script before the VIPs are\n\
-         #   there: take one only if your script may run then\n\
+         # k.conf:14: decide: notify_master: general.notify_script runs after each transition of every\n\
+         #   router, with the arguments of notify: INSTANCE, a name such as eth0/50/IPv4, the state (LEAVING\n\
+         #   besides keepalived's), the priority\n\
          [[general.virtual_router]]\n\
          interface = \"eth0\"\n\
          router_id = 51\n\
