@@ -3,6 +3,7 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`checks`] | what load balancers and probes ask |
+//! | [`duty`] | what an operator wants of virtual routers |
 //! | [`document`] | everything that a daemon tells of itself, as JSON |
 //! | [`warnings`] | what of it needs somebody's attention |
 //! | [`table`] | all of it as tables for people |
@@ -10,6 +11,7 @@
 
 pub mod checks;
 pub mod document;
+pub mod duty;
 pub mod page;
 pub mod table;
 pub mod warnings;
@@ -44,6 +46,7 @@ use crate::routers::history::{History, Transition};
 use crate::routers::{LOOK_FRESH_FOR, Look, Routers};
 use checks::{Question, Role, Verdict};
 use document::Document;
+use duty::{Query, Refused, STEP_DOWN_FOR, Wish};
 
 /// How long a request may take to come in.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(5);
@@ -128,9 +131,22 @@ async fn answer(request: &Request<Incoming>, caller: Caller, sources: &Sources) 
         (&Method::POST, ["forget", pool, shard], _) if caller == Caller::Socket => {
             forget(topologies, pool, shard).await
         }
-        (_, ["" | "status" | "topology"] | ["forget", _, _], _) => {
-            text(StatusCode::METHOD_NOT_ALLOWED, "not like this, or not from here\n")
+        (&Method::POST, ["stepdown"], query) if caller == Caller::Socket => {
+            obey(sources, query, |span| Some(Wish::StepDown(span.unwrap_or(STEP_DOWN_FOR)))).await
         }
+        (&Method::POST, ["maintenance", "on"], query) if caller == Caller::Socket => {
+            obey(sources, query, |span| span.is_none().then_some(Wish::Maintenance)).await
+        }
+        (&Method::POST, ["maintenance", "off"], query) if caller == Caller::Socket => {
+            obey(sources, query, |span| span.is_none().then_some(Wish::Full)).await
+        }
+        (
+            _,
+            ["" | "status" | "topology" | "stepdown"]
+            | ["forget", _, _]
+            | ["maintenance", "on" | "off"],
+            _,
+        ) => text(StatusCode::METHOD_NOT_ALLOWED, "not like this, or not from here\n"),
         (&Method::GET | &Method::HEAD, path, query) => for_machines(path, query, sources).await,
         (&Method::OPTIONS, path, query) => {
             // HAProxy's checks of old look at the status, and expect no body.
@@ -214,6 +230,28 @@ async fn forget(topologies: &Topologies, pool: &str, shard: &str) -> Answer {
         Ok(false) => text(StatusCode::NOT_FOUND, "no shard with use_patroni = true\n"),
         Err(ended) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{ended}\n")),
     }
+}
+
+async fn obey(
+    sources: &Sources,
+    query: Option<&str>,
+    wish: impl FnOnce(Option<Duration>) -> Option<Wish>,
+) -> Answer {
+    let read = Query::read(query).and_then(|Query { span, names }| {
+        let refused = || Refused::Query("maintenance has no end".to_owned());
+        Ok((wish(span).ok_or_else(refused)?, names))
+    });
+    let obeyed = match read {
+        Ok((wish, names)) => duty::obey(&sources.routers, &names, wish).await,
+        Err(refused) => Err(refused),
+    };
+    let status = match &obeyed {
+        Ok(obeyed) => return json(obeyed),
+        Err(Refused::Query(_)) => StatusCode::BAD_REQUEST,
+        Err(Refused::Unknown(_)) => StatusCode::NOT_FOUND,
+        Err(Refused::Ended(_)) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    text(status, &obeyed.map_or_else(|refused| format!("{refused}\n"), |_| String::new()))
 }
 
 /// What somebody watches.

@@ -1,8 +1,10 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use openproxy::api::duty::STEP_DOWN_FOR_MAX;
 
 use openproxy_core::discovery::ShardId;
 
@@ -49,6 +51,10 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Believe anew whoever says that it is primary of a shard
     Forget(ForgetArgs),
+    /// Have virtual routers hand over, and keep out of elections for a while
+    Stepdown(StepDownArgs),
+    /// Take virtual routers out of service until this is called off, or put them into it again
+    Maintenance(MaintenanceArgs),
     /// Have the running daemon of a file execute the program that is there now, without an outage
     Upgrade(FileArg),
     /// Take off VIPs that a dead daemon left on this node
@@ -104,6 +110,58 @@ fn shard(text: &str) -> Result<ShardId, &'static str> {
     }
 }
 
+/// Options of `openproxy stepdown`.
+#[derive(Debug, Args)]
+pub(crate) struct StepDownArgs {
+    /// How long they keep out while somebody else serves, such as 90s or 10m
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = span)]
+    pub(crate) span: Duration,
+    /// Which routers.
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+}
+
+/// Options of `openproxy maintenance`.
+#[derive(Debug, Args)]
+pub(crate) struct MaintenanceArgs {
+    /// Whether they are in maintenance from now on
+    pub(crate) switch: Switch,
+    /// Which routers.
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// They hand over, and take no part
+    On,
+    /// They take part again
+    Off,
+}
+
+/// Which routers of a daemon.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// The virtual routers, as `openproxy status` names them, such as eth0/50/IPv4, or eth0/50 [default:
+    /// all]; a group goes together
+    #[arg(value_name = "ROUTER")]
+    pub(crate) routers: Vec<String>,
+    /// The file of the daemon
+    #[arg(long, value_name = "FILE", default_value = "openproxy.toml")]
+    pub(crate) file: PathBuf,
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let allowed = Duration::from_secs(1)..=STEP_DOWN_FOR_MAX;
+    if allowed.contains(&span) && span.subsec_nanos() == 0 {
+        Ok(span)
+    } else {
+        Err("must be whole seconds, from 1s to 1day; for longer, there is maintenance".to_owned())
+    }
+}
+
 /// Options of `openproxy release`.
 #[derive(Debug, Args)]
 pub(crate) struct ReleaseArgs {
@@ -123,9 +181,9 @@ Environment:
 Exit status:
    0  stopped, every VIP released; for check: the file is good
    1  stopped by a third signal; for status: something needs a look; for convert: something needs
-      a decision
-   2  for status: something is critical; for status and forget: no daemon answers; for upgrade: the
-      daemon goes on as it was
+      a decision; for stepdown and maintenance: nobody has taken over
+   2  for status: something is critical; for status, forget, stepdown and maintenance: no daemon
+      answers, or not to this; for upgrade: the daemon goes on as it was
   70  a defect
   71  the system refused something essential
   75  another openproxy runs in this network namespace, or a guard still hands over
@@ -171,6 +229,34 @@ mod tests {
         let args = parse(&["convert", "x.conf", "--id", "b"]).command;
         let Some(Command::Convert(args)) = args else { panic!("convert") };
         assert_eq!((args.path, args.id), (PathBuf::from("x.conf"), Some("b".to_owned())));
+    }
+
+    #[test]
+    fn a_stepdown_is_for_all_routers_and_a_minute_unless_others_are_named() {
+        let Some(Command::Stepdown(args)) = parse(&["stepdown"]).command else {
+            panic!("stepdown")
+        };
+        assert_eq!((args.span, args.target.routers.len()), (Duration::from_secs(60), 0));
+        assert_eq!(args.target.file, PathBuf::from("openproxy.toml"));
+        let words = ["stepdown", "--for", "1h 30m", "eth0/50", "eth1/51/IPv6", "--file", "x.toml"];
+        let Some(Command::Stepdown(args)) = parse(&words).command else { panic!("stepdown") };
+        assert_eq!(args.span, Duration::from_secs(5_400));
+        assert_eq!(args.target.routers, ["eth0/50", "eth1/51/IPv6"]);
+        assert_eq!(args.target.file, PathBuf::from("x.toml"));
+        for wrong in ["0s", "1500ms", "2days", "10"] {
+            let parsed = Cli::try_parse_from(["openproxy", "stepdown", "--for", wrong]);
+            assert!(parsed.is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn maintenance_is_on_or_off() {
+        for (word, switch) in [("on", Switch::On), ("off", Switch::Off)] {
+            let command = parse(&["maintenance", word, "eth0/50"]).command;
+            let Some(Command::Maintenance(args)) = command else { panic!("maintenance") };
+            assert_eq!((args.switch, &*args.target.routers), (switch, &["eth0/50".to_owned()][..]));
+        }
+        assert!(Cli::try_parse_from(["openproxy", "maintenance"]).is_err());
     }
 
     #[test]

@@ -40,6 +40,8 @@ fn main() -> ExitCode {
         Some(Command::Convert(args)) => keepalived::convert(&args).into(),
         Some(Command::Status(args)) => status::client::run(&args).into(),
         Some(Command::Forget(args)) => status::client::forget(&args).into(),
+        Some(Command::Stepdown(args)) => status::duty::step_down(&args).into(),
+        Some(Command::Maintenance(args)) => status::duty::maintenance(&args).into(),
         Some(Command::Upgrade(file)) => upgrade::run(&file.path).into(),
         Some(Command::Release(args)) => release::run(&args).into(),
         Some(Command::Lab(args)) => lab::run(*args),

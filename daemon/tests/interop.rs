@@ -6,6 +6,8 @@ use std::time::Duration;
 
 #[path = "interop/convert.rs"]
 mod convert;
+#[path = "interop/duty.rs"]
+mod duty;
 #[path = "interop/flood.rs"]
 mod flood;
 #[path = "interop/guard.rs"]

@@ -12,11 +12,12 @@ use crate::driver::Lateness;
 /// What is said of a path while one thread answers and the other doesn't, or both do.
 async fn ask(path: &str, routers_answer: bool, discovery_answers: bool) -> String {
     let (looks, mut looked) = mpsc::channel::<oneshot::Sender<Look>>(8);
+    let (commands, _) = mpsc::channel(8);
     let (wishes, mut wished) = mpsc::channel(8);
     let (changes, _) = broadcast::channel(8);
     let sources = Sources {
         process: Process::new("openproxy.toml".into()),
-        routers: Routers::new(looks),
+        routers: Routers::new(looks, commands),
         history: History::default(),
         topologies: Topologies::new(wishes, changes),
     };
@@ -26,25 +27,28 @@ async fn ask(path: &str, routers_answer: bool, discovery_answers: bool) -> Strin
         let mut unanswered = (Vec::new(), Vec::new());
         loop {
             tokio::select! {
-                            Some(look) = looked.recv() => if routers_answer {
-                                let none = Supervisor::new(Vec::new());
-                                let _ = look.send(Look::at(&none, Lateness::default(), Instant::ZERO));
-                            } else {
-                                unanswered.0.push(look);
-                            },
-                            Some(wish) = wished.recv() => match wish {
-                                Wish::Look(answer) if discovery_answers => {
-                                    let (shards, endpoints) = (Vec::new(), Vec::new());
-                                    let at = Instant::ZERO;
-                                    let _ = answer.send(Snapshot { at, shards, endpoints });
-                                }
-                                wish @ (Wish::Look(_) | Wish::LookAt(..) | Wish::Forget(..) | Wish::Reconfigure(_)) => {
-             unanswered.1.push(wish);
+                Some(look) = looked.recv() => {
+                    if routers_answer {
+                        let none = Supervisor::new(Vec::new());
+                        let _ = look.send(Look::at(&none, Lateness::default(), Instant::ZERO));
+                    } else {
+                        unanswered.0.push(look);
+                    }
+                }
+                Some(wish) = wished.recv() => match wish {
+                    Wish::Look(answer) if discovery_answers => {
+                        let (shards, endpoints) = (Vec::new(), Vec::new());
+                        let at = Instant::ZERO;
+                        let _ = answer.send(Snapshot { at, shards, endpoints });
+                    }
+                    Wish::Look(_)
+                    | Wish::LookAt(..)
+                    | Wish::Forget(..)
+                    | Wish::Reconfigure(_) => unanswered.1.push(wish),
+                },
+                // Nobody can ask any more; the answer is on its way.
+                else => std::future::pending().await,
             }
-                            },
-                            // Nobody can ask any more; the answer is on its way.
-                            else => std::future::pending().await,
-                        }
         }
     };
     let asks = async {

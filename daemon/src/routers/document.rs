@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use openproxy_core::time::Instant;
 use openproxy_core::vrrp::{
-    AdvertPriority, CheckReport, Counters, LastAdvert, Preempt, Report, StateName, VipReport,
+    AdvertPriority, CheckReport, Counters, Duty, LastAdvert, Preempt, Report, StateName, VipReport,
     Weight,
 };
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,8 @@ pub struct RouterObject {
     pub reason: Option<String>,
     /// What keeps it in INITIALIZE.
     pub waits_for: Option<String>,
+    /// After a stepdown: when it takes part again, at the latest.
+    pub back_in_ms: Option<u64>,
     /// Its priority now.
     pub priority: u8,
     /// Its priority by the file.
@@ -155,6 +157,10 @@ impl RouterObject {
             since_ms: since.map(|(at, _)| millis(now.since(*at))),
             reason: since.map(|(_, reason)| reason.to_string()),
             waits_for: report.blocker.as_ref().map(ToString::to_string),
+            back_in_ms: match report.duty {
+                Duty::SteppedDown { until } => Some(millis(until.since(now))),
+                Duty::Full | Duty::Maintenance => None,
+            },
             priority: report.priority.get(),
             configured_priority: config.priority.get(),
             advert_int_ms: millis(config.interval.duration()),

@@ -23,7 +23,7 @@ use crate::run::complain;
 /// How often the table is drawn anew for whoever watches.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-type Failure = Box<dyn Error + Send + Sync>;
+pub(super) type Failure = Box<dyn Error + Send + Sync>;
 
 /// Shows what the daemon of a file knows.
 pub(crate) fn run(args: &StatusArgs) -> Exit {
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &StatusArgs) -> Exit {
 }
 
 /// All that the daemon knows now.
-async fn look(socket: &Path) -> Result<(Bytes, Document), Failure> {
+pub(super) async fn look(socket: &Path) -> Result<(Bytes, Document), Failure> {
     let response = get(socket, Method::GET, "/status").await?;
     if response.status() != StatusCode::OK {
         return Err(text(response).await?.into());
@@ -80,10 +80,6 @@ async fn lines(socket: &Path) -> Result<Exit, Failure> {
 /// Has the daemon of a file believe anew whoever says that it is primary of a shard.
 pub(crate) fn forget(args: &ForgetArgs) -> Exit {
     ask(&args.file.path, async |socket| {
-        let encode = |text: &str| {
-            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
-                .to_string()
-        };
         let path = format!("/forget/{}/{}", encode(&args.shard.pool), encode(&args.shard.shard));
         let response = get(socket, Method::POST, &path).await?;
         if response.status() != StatusCode::OK {
@@ -95,8 +91,13 @@ pub(crate) fn forget(args: &ForgetArgs) -> Exit {
     })
 }
 
+/// As it is written in a URL.
+pub(super) fn encode(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
 /// Asks at the socket that a file names.
-fn ask(path: &Path, question: impl AsyncFnOnce(&Path) -> Result<Exit, Failure>) -> Exit {
+pub(super) fn ask(path: &Path, question: impl AsyncFnOnce(&Path) -> Result<Exit, Failure>) -> Exit {
     let loaded = match file::load(path) {
         Ok((_, loaded)) => loaded,
         Err(found) => {
@@ -113,7 +114,11 @@ fn ask(path: &Path, question: impl AsyncFnOnce(&Path) -> Result<Exit, Failure>) 
     })
 }
 
-async fn get(socket: &Path, method: Method, path: &str) -> Result<Response<Incoming>, Failure> {
+pub(super) async fn get(
+    socket: &Path,
+    method: Method,
+    path: &str,
+) -> Result<Response<Incoming>, Failure> {
     let stream = UnixStream::connect(socket).await.map_err(|error| {
         let is_nobody = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
         if is_nobody.contains(&error.kind()) {
@@ -129,12 +134,12 @@ async fn get(socket: &Path, method: Method, path: &str) -> Result<Response<Incom
 }
 
 /// The text of an answer, without its last line break.
-async fn text(response: Response<Incoming>) -> Result<String, Failure> {
+pub(super) async fn text(response: Response<Incoming>) -> Result<String, Failure> {
     let body = response.into_body().collect().await?.to_bytes();
     Ok(String::from_utf8_lossy(&body).trim_end().to_owned())
 }
 
-fn print(bytes: &[u8]) -> io::Result<()> {
+pub(super) fn print(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes)?;
     stdout.flush()

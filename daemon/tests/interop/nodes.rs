@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Output};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -176,6 +176,13 @@ impl Node {
     pub(crate) fn wait_until_backup(&self) {
         let ready = poll(Duration::from_secs(10), || self.log().contains(self.ready).then_some(()));
         assert!(ready.is_some(), "never a BACKUP\n{}", self.log());
+    }
+
+    /// Runs another of openproxy's commands where its file is.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_openproxy"));
+        command.args(arguments).current_dir(&self.directory).env_remove("OPENPROXY_LOG");
+        command.output().expect("a process")
     }
 
     /// Begins its end.
