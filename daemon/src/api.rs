@@ -5,6 +5,7 @@
 //! | [`checks`] | what load balancers and probes ask |
 //! | [`duty`] | what an operator wants of virtual routers |
 //! | [`document`] | everything that a daemon tells of itself, as JSON |
+//! | [`metrics`] | what Prometheus reads |
 //! | [`warnings`] | what of it needs somebody's attention |
 //! | [`table`] | all of it as tables for people |
 //! | [`page`] | the page for people |
@@ -12,6 +13,7 @@
 pub mod checks;
 pub mod document;
 pub mod duty;
+pub mod metrics;
 pub mod page;
 pub mod table;
 pub mod warnings;
@@ -26,7 +28,9 @@ use futures_util::stream;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
+};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -47,6 +51,7 @@ use crate::routers::{LOOK_FRESH_FOR, Look, Routers};
 use checks::{Question, Role, Verdict};
 use document::Document;
 use duty::{Query, Refused, STEP_DOWN_FOR, Wish};
+use metrics::{Format, Seen};
 
 /// How long a request may take to come in.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(5);
@@ -57,7 +62,7 @@ const LINES_MAX: usize = 64;
 
 /// Said of any other path.
 const PATHS: &str = "\
-    there are /, /status and /topology, each of these two with ?watch, /health, /ready,\n\
+    there are /, /status and /topology, each of these two with ?watch, /metrics, /health, /ready,\n\
     /pools/POOL/shards/SHARD/{primary,replica,any} and /routers/INTERFACE/ROUTER_ID/master\n";
 
 type Answer = Response<BoxBody<Bytes, Infallible>>;
@@ -147,10 +152,12 @@ async fn answer(request: &Request<Incoming>, caller: Caller, sources: &Sources) 
             | ["maintenance", "on" | "off"],
             _,
         ) => text(StatusCode::METHOD_NOT_ALLOWED, "not like this, or not from here\n"),
-        (&Method::GET | &Method::HEAD, path, query) => for_machines(path, query, sources).await,
+        (&Method::GET | &Method::HEAD, path, query) => {
+            for_machines(path, query, request, sources).await
+        }
         (&Method::OPTIONS, path, query) => {
             // HAProxy's checks of old look at the status, and expect no body.
-            let (mut head, _) = for_machines(path, query, sources).await.into_parts();
+            let (mut head, _) = for_machines(path, query, request, sources).await.into_parts();
             head.headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
             Response::from_parts(head, Full::default().boxed())
         }
@@ -158,9 +165,15 @@ async fn answer(request: &Request<Incoming>, caller: Caller, sources: &Sources) 
     }
 }
 
-/// What load balancers and probes ask.
-async fn for_machines(path: &[&str], query: Option<&str>, sources: &Sources) -> Answer {
+/// What load balancers, probes and Prometheus ask.
+async fn for_machines(
+    path: &[&str],
+    query: Option<&str>,
+    request: &Request<Incoming>,
+    sources: &Sources,
+) -> Answer {
     match path {
+        ["metrics"] => scrape(request, sources).await,
         ["health"] => {
             let (look, known) = sources.ask().await;
             tell(checks::health(look.is_some(), known.is_some()))
@@ -176,6 +189,16 @@ async fn for_machines(path: &[&str], query: Option<&str>, sources: &Sources) -> 
         }
         _ => text(StatusCode::NOT_FOUND, PATHS),
     }
+}
+
+async fn scrape(request: &Request<Incoming>, sources: &Sources) -> Answer {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Format::accepted(accept.unwrap_or_default());
+    let (facts, (look, known)) = (sources.process.facts(), sources.ask().await);
+    let seen = Seen { facts: &facts, look: look.as_deref(), known: known.as_ref() };
+    // A String takes all that is written to it.
+    let text = metrics::encode(seen, format).unwrap_or_default();
+    respond(StatusCode::OK, format.content_type(), Full::from(text).boxed())
 }
 
 async fn check_shard(

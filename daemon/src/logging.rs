@@ -49,6 +49,11 @@ impl Log {
         Self { _worker: worker, dropped, told: 0 }
     }
 
+    /// Where the lines that are dropped are counted.
+    pub(crate) fn dropped(&self) -> ErrorCounter {
+        self.dropped.clone()
+    }
+
     /// Tells how many lines were dropped since it last did.
     pub(crate) fn tell_dropped(&mut self) {
         let dropped = self.dropped.dropped_lines();

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use tracing_appender::non_blocking::ErrorCounter;
+
 /// Whether a guard is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GuardState {
@@ -31,31 +33,46 @@ pub struct Facts {
     pub guard: GuardState,
     /// It was asked to stop.
     pub stopping: bool,
+    /// Lines of the log that nobody took, if that is counted.
+    pub log_lines_dropped: Option<u64>,
 }
 
 /// The facts; clones are of the same ones.
 #[derive(Clone, Debug)]
-pub struct Process(Arc<Mutex<Facts>>);
+pub struct Process {
+    facts: Arc<Mutex<Facts>>,
+    log: Option<ErrorCounter>,
+}
 
 impl Process {
     /// A process that has just read this file.
     #[must_use]
     pub fn new(file: PathBuf) -> Self {
         let now = SystemTime::now();
-        Self(Arc::new(Mutex::new(Facts {
+        let facts = Facts {
             started: now,
             file,
             loaded: now,
             problem: None,
             guard: GuardState::Off,
             stopping: false,
-        })))
+            log_lines_dropped: None,
+        };
+        Self { facts: Arc::new(Mutex::new(facts)), log: None }
+    }
+
+    /// The same, and the lines that its log drops are counted there.
+    #[must_use]
+    pub fn logging(self, dropped: ErrorCounter) -> Self {
+        Self { log: Some(dropped), ..self }
     }
 
     /// What is known now.
     #[must_use]
     pub fn facts(&self) -> Facts {
-        self.lock().clone()
+        let dropped = self.log.as_ref().map(ErrorCounter::dropped_lines);
+        let log_lines_dropped = dropped.and_then(|lines| u64::try_from(lines).ok());
+        Facts { log_lines_dropped, ..self.lock().clone() }
     }
 
     /// The file is used as it is now.
@@ -80,6 +97,6 @@ impl Process {
     }
 
     fn lock(&self) -> MutexGuard<'_, Facts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

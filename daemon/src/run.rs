@@ -128,7 +128,8 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch
         }
         let processes = linux::start_processes();
         let estate = held.as_ref().map_or_else(Vec::new, |held| held.estate.clone());
-        let process = Process::new(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+        let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let process = Process::new(file).logging(log.dropped());
         let hold = Hold::begin(held.map(|held| held.lock), loaded.guard, realtime, process.clone());
         let (pauses, pause_wishes) = mpsc::channel(1);
         let (looks, look_wishes) = mpsc::channel(LOOKS_MAX);

@@ -121,6 +121,12 @@ impl Counters {
         self.failures(&AskFailure::BadAnswer(AnswerError::NotAnObject))
     }
 
+    /// How many requests failed, for whatever reason.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failures.iter().sum()
+    }
+
     /// How many requests failed like this one.
     #[must_use]
     pub fn failures(&self, like: &AskFailure) -> u64 {

@@ -38,8 +38,8 @@ async fn ask(path: &str, routers_answer: bool, discovery_answers: bool) -> Strin
                 Some(wish) = wished.recv() => match wish {
                     Wish::Look(answer) if discovery_answers => {
                         let (shards, endpoints) = (Vec::new(), Vec::new());
-                        let at = Instant::ZERO;
-                        let _ = answer.send(Snapshot { at, shards, endpoints });
+                        let (at, changes) = (Instant::ZERO, [].into());
+                        let _ = answer.send(Snapshot { at, shards, changes, endpoints });
                     }
                     Wish::Look(_)
                     | Wish::LookAt(..)
@@ -74,6 +74,7 @@ async fn a_thread_that_hangs_is_told_of_and_holds_up_nobody() {
         ("/ready", (false, true), "503", routers),
         ("/routers/eth0/50/master", (false, true), "503", routers),
         ("/pools/p/shards/0/any", (true, false), "503", discovery),
+        ("/metrics", (false, true), "200", "openproxy_thread_answers{thread=\"vrrp\"} 0"),
         ("/status", (true, false), "200", discovery),
     ] {
         let said = ask(path, answer.0, answer.1).await;

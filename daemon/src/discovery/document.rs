@@ -6,8 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use openproxy_core::discovery::{
-    Address, AskFailure, KeptWhy, Named, NoneWhy, Primary, Replica, ReplicaKind, Rule, ShardId,
-    Topology,
+    Address, KeptWhy, Named, NoneWhy, Primary, Replica, ReplicaKind, Rule, ShardId, Topology,
 };
 use openproxy_core::time::Instant;
 use serde::{Deserialize, Serialize};
@@ -16,6 +15,9 @@ use super::driver::{EndpointState, Snapshot};
 
 /// One of a few words that stay the same.
 pub type Word = Cow<'static, str>;
+
+/// How surely a primary may be named.
+pub(crate) const STATUSES: [&str; 4] = ["confirmed", "kept", "hearsay", "none"];
 
 /// All shards, and the APIs that were asked.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -167,15 +169,16 @@ impl ShardObject {
 
 impl PrimaryObject {
     fn new(primary: &Primary, now: Instant) -> Self {
-        let reason = primary.to_string();
+        let (status, reason) = (status_word(primary), primary.to_string());
         match primary {
-            Primary::Confirmed(named) => Self::named("confirmed", named, None, reason, now),
-            Primary::Kept(named, why) => {
-                Self::named("kept", named, Some(kept_word(*why)), reason, now)
+            Primary::Confirmed(named) | Primary::Hearsay(named) => {
+                Self::named(status, named, None, reason, now)
             }
-            Primary::Hearsay(named) => Self::named("hearsay", named, None, reason, now),
+            Primary::Kept(named, why) => {
+                Self::named(status, named, Some(kept_word(*why)), reason, now)
+            }
             Primary::None(why) => Self {
-                status: "none".into(),
+                status: status.into(),
                 name: None,
                 address: OptionalAddress::default(),
                 timeline: None,
@@ -209,6 +212,17 @@ impl PrimaryObject {
             why: why.map(Word::from),
             reason,
         }
+    }
+}
+
+/// How surely a primary is named, in one of [`STATUSES`].
+pub(crate) const fn status_word(primary: &Primary) -> &'static str {
+    let [confirmed, kept, hearsay, none] = STATUSES;
+    match primary {
+        Primary::Confirmed(_) => confirmed,
+        Primary::Kept(..) => kept,
+        Primary::Hearsay(_) => hearsay,
+        Primary::None(_) => none,
     }
 }
 
@@ -275,19 +289,12 @@ impl ReplicaObject {
 
 impl EndpointObject {
     fn new(state: &EndpointState) -> Self {
-        // What the client couldn't read, and what it could and the core couldn't.
-        let counters = &state.counters;
-        let by_core = [
-            ("bad_answer", counters.bad_answers()),
-            ("says_nothing", counters.failures(&AskFailure::SaysNothing)),
-        ];
-        let by_client = state.failures.iter().map(|(kind, count)| (*kind, *count));
-        let failures = by_client.chain(by_core.into_iter().filter(|(_, count)| *count > 0));
+        let failures = state.failures_by_kind().into_iter();
         let failures = failures.map(|(kind, count)| (kind.to_owned(), count));
         Self {
             url: state.key.to_string(),
-            asked: counters.asked,
-            answers: counters.answers,
+            asked: state.counters.asked,
+            answers: state.counters.answers,
             failures: failures.collect(),
             failure: state.failure.as_ref().map(ToString::to_string),
         }

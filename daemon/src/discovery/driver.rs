@@ -75,6 +75,8 @@ pub struct Snapshot {
     pub at: Instant,
     /// Every shard, in order.
     pub shards: Vec<(ShardId, Topology)>,
+    /// How often what matters of them has changed; one that never did isn't there.
+    pub changes: BTreeMap<ShardId, u64>,
     /// Every endpoint, in order.
     pub endpoints: Vec<EndpointState>,
 }
@@ -90,6 +92,21 @@ pub struct EndpointState {
     pub failures: BTreeMap<&'static str, u64>,
     /// How it fails now, if it does.
     pub failure: Option<AskFailure>,
+}
+
+impl EndpointState {
+    /// How often it failed, by kind: what the client couldn't read, and what it could and the core
+    /// couldn't. A kind that hasn't happened isn't there.
+    #[must_use]
+    pub fn failures_by_kind(&self) -> BTreeMap<&'static str, u64> {
+        let by_core = [
+            ("bad_answer", self.counters.bad_answers()),
+            ("says_nothing", self.counters.failures(&AskFailure::SaysNothing)),
+        ];
+        let mut failures = self.failures.clone();
+        failures.extend(by_core.into_iter().filter(|(_, count)| *count > 0));
+        failures
+    }
 }
 
 /// What is under way.
@@ -120,6 +137,7 @@ pub async fn run<D: Dial + Clone + 'static>(
         clients: Clients::default(),
         tracking: Tracking::new(local),
         failures: BTreeMap::new(),
+        changes: BTreeMap::new(),
         running: Running::default(),
         dial,
         clock,
@@ -168,6 +186,8 @@ struct Driver<D, C, L, P> {
     tracking: Tracking<L>,
     /// How often each endpoint failed, in the client's words.
     failures: BTreeMap<EndpointKey, BTreeMap<&'static str, u64>>,
+    /// How often each shard's topology changed.
+    changes: BTreeMap<ShardId, u64>,
     running: Running,
     dial: D,
     clock: C,
@@ -219,6 +239,7 @@ where
         self.discovery.reconfigure(&settings.shards, now);
         let keys: Vec<_> = self.discovery.endpoints().map(|(key, _, _)| key.clone()).collect();
         self.failures.retain(|key, _| keys.binary_search(key).is_ok());
+        self.changes.retain(|shard, _| self.discovery.topology(shard).is_some());
         for (router, weight) in self.tracking.reconfigure(settings.routers, settings.vips) {
             (self.publish)(News::Weight(router, weight));
         }
@@ -260,6 +281,7 @@ where
                 Output::TopologyChanged(shard) => {
                     if let Some(topology) = self.discovery.topology(&shard) {
                         (self.publish)(News::Topology(&shard, topology, now));
+                        *self.changes.entry(shard).or_default() += 1;
                     }
                 }
             }
@@ -329,6 +351,7 @@ where
         Snapshot {
             at: (self.clock)(),
             shards: shards.map(|(shard, topology)| (shard.clone(), topology.clone())).collect(),
+            changes: self.changes.clone(),
             endpoints: endpoints.collect(),
         }
     }

@@ -1,4 +1,4 @@
-//! What balancers and probes ask, over TCP.
+//! What balancers, probes and Prometheus ask, over TCP.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -107,11 +107,41 @@ fn head_and_options_say_the_same_without_a_body() {
             ("/pools/q/shards/0/primary", 404),
             ("/health", 200),
             ("/ready", 200),
+            ("/metrics", 200),
         ] {
             let (status, head, body) = ask(port, &format!("{method} {path} HTTP/1.0"));
             assert_eq!((status, &*body), (expected, ""), "{method} {path}");
             assert_eq!(head.contains("allow: get, head, options"), method == "OPTIONS", "{head}");
         }
     }
-    assert_eq!(ask(port, "POST /health HTTP/1.0\r\nContent-Length: 0").0, 405);
+    assert_eq!(ask(port, "POST /metrics HTTP/1.0\r\nContent-Length: 0").0, 405);
+}
+
+#[test]
+fn a_scrape_tells_of_shards_and_apis_in_both_formats() {
+    let patroni = Patroni::start();
+    let (file, port) = listening(&patroni);
+    let daemon = Daemon::start(&file);
+    let watch = daemon.watch();
+    until_settled(&watch, "127.0.0.1");
+    patroni.set(2, Manner::Reset);
+    daemon.log.until("silence", |line| line.contains("Patroni doesn't answer"));
+    let (status, head, text) = ask(port, "GET /metrics HTTP/1.0");
+    assert!(status == 200 && head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+    let third = format!("url=\"http://127.0.0.3:{}\"", patroni.port);
+    for line in [
+        "openproxy_shard_primary_status{pool=\"p\",shard=\"0\",status=\"confirmed\"} 1".to_owned(),
+        "openproxy_shard_replica_lag_bytes{pool=\"p\",shard=\"0\",host=\"127.0.0.2\",port=\"5432\"} 100"
+            .to_owned(),
+        "openproxy_thread_answers{thread=\"vrrp\"} 1".to_owned(),
+        "openproxy_log_lines_dropped_total 0".to_owned(),
+        format!("openproxy_patroni_failing{{{third}}} 1"),
+    ] {
+        assert!(text.lines().any(|there| there == line), "{line}\n{text}");
+    }
+    assert!(!text.contains("openproxy_router_") && !text.contains("guard"), "{text}");
+    let accept = "GET /metrics HTTP/1.0\r\nAccept: application/openmetrics-text; version=1.0.0";
+    let (_, head, text) = ask(port, accept);
+    assert!(head.contains("content-type: application/openmetrics-text"), "{head}");
+    assert!(text.ends_with("# EOF\n"), "{text}");
 }

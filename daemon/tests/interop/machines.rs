@@ -1,4 +1,4 @@
-//! What a balancer is told of virtual routers, on real Linux.
+//! What a balancer and Prometheus are told of virtual routers, on real Linux.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -29,9 +29,16 @@ fn until(inside: &Namespace, node: &Node, path: &str, status: &str) {
     assert!(poll(SLACK, is_so).is_some(), "{}\n{}", ask(inside, path), node.log());
 }
 
+/// The figure of a series.
+fn figure(text: &str, series: &str) -> f64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(series));
+    let line = line.unwrap_or_else(|| panic!("no {series} in {text}"));
+    line.trim().parse().expect("a number")
+}
+
 #[test]
 #[ignore = "needs namespaces; .ci/run runs it"]
-fn checks_follow_the_master() {
+fn checks_and_metrics_follow_the_master() {
     let lan = Lan::new();
     let better = Node::openproxy_with(&lan.ours, &ROUTER, BETTER, LISTENING);
     better.wait_for("BACKUP -> MASTER", 1);
@@ -41,7 +48,26 @@ fn checks_follow_the_master() {
     until(&lan.ours, &better, "/routers/eth0/50/IPv6/master", "404");
     until(&lan.theirs, &worse, IS_MASTER, "503");
     until(&lan.theirs, &worse, "/ready", "200");
+    let labels = "interface=\"eth0\",router_id=\"50\",family=\"IPv4\"";
+    let count = |name: &str| format!("openproxy_{name}{{{labels}}}");
+    // Until a few of its timers were due.
+    let sent = count("router_adverts_sent_total");
+    let text = poll(SLACK, || {
+        let text = ask(&lan.ours, "/metrics");
+        (figure(&text, &sent) >= 5.0).then_some(text)
+    });
+    let text = text.unwrap_or_else(|| panic!("it sends nothing\n{}", better.log()));
+    assert_eq!(figure(&text, &format!("openproxy_router_state{{{labels},state=\"MASTER\"}}")), 1.0);
+    assert_eq!(figure(&text, &count("router_vips_held")), 1.0);
+    assert_eq!(figure(&text, "openproxy_guard_watching"), 1.0);
+    let lateness = |part: &str| figure(&text, &format!("openproxy_timer_lateness_seconds_{part}"));
+    let (woken, sum) = (lateness("count"), lateness("sum"));
+    assert!(woken >= 5.0 && woken == lateness("bucket{le=\"+Inf\"}"), "{text}");
+    assert!(sum > 0.0 && sum / woken < SLACK.as_secs_f64(), "{text}");
+    println!("{woken} wake-ups for timers, {:.0} us late on average", sum / woken * 1e6);
     better.end(End::Stop);
     worse.wait_for("BACKUP -> MASTER", 1);
     until(&lan.theirs, &worse, IS_MASTER, "200");
+    let text = ask(&lan.theirs, "/metrics");
+    assert_eq!(figure(&text, &count("router_promotions_total")), 1.0);
 }

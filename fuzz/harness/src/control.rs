@@ -1,5 +1,6 @@
 //! What somebody sends to the status socket.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
@@ -98,6 +99,7 @@ async fn discover(mut asked: mpsc::Receiver<Request>) -> Infallible {
                 let _ = answer.send(Snapshot {
                     at: Instant::ZERO,
                     shards: Vec::new(),
+                    changes: BTreeMap::new(),
                     endpoints: Vec::new(),
                 });
             }

@@ -66,6 +66,11 @@ pub(in crate::api) fn report(state: StateName) -> Report {
     }
 }
 
+pub(in crate::api) fn look(routers: Vec<Report>) -> Look {
+    let (discards, lateness) = (Discards::default(), Lateness::default());
+    Look { at: Instant::from_millis(1_000), routers, discards, lateness }
+}
+
 pub(in crate::api) fn document(reports: Vec<Report>) -> Document {
     let history = History::default();
     for report in &reports {
@@ -78,19 +83,27 @@ pub(in crate::api) fn document(reports: Vec<Report>) -> Document {
             priority: report.priority,
         });
     }
-    let at = Instant::from_millis(1_000);
-    let (discards, lateness) = (Discards::default(), Lateness::default());
-    let look = Look { at, routers: reports, discards, lateness };
-    let known = Snapshot { at, shards: Vec::new(), endpoints: Vec::new() };
-    let facts = Facts {
+    let look = look(reports);
+    let known = Snapshot {
+        at: look.at,
+        shards: Vec::new(),
+        changes: BTreeMap::new(),
+        endpoints: Vec::new(),
+    };
+    let facts = facts();
+    Document::new(&facts, Some(&look), &history, Some(&known))
+}
+
+pub(in crate::api) fn facts() -> Facts {
+    Facts {
         started: SystemTime::now(),
         file: PathBuf::from("/etc/openproxy/openproxy.toml"),
         loaded: SystemTime::UNIX_EPOCH,
         problem: None,
         guard: GuardState::Watching,
         stopping: false,
-    };
-    Document::new(&facts, Some(&look), &history, Some(&known))
+        log_lines_dropped: Some(7),
+    }
 }
 
 #[test]

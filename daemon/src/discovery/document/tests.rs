@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use openproxy_core::discovery::{
-    Counters, EndpointKey, Evidence, Host, Scheme, SystemIdentifier, Timeline,
+    AskFailure, Counters, EndpointKey, Evidence, Host, Scheme, SystemIdentifier, Timeline,
 };
 use serde_json::Value;
 
@@ -61,6 +61,7 @@ pub(crate) fn snapshot() -> Snapshot {
     };
     Snapshot {
         at: Instant::from_millis(1_250),
+        changes: [(shard.clone(), 3)].into(),
         shards: vec![(shard, topology)],
         endpoints: vec![endpoint],
     }

@@ -61,7 +61,8 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-const REQUESTS: [&str; 8] = [
+const REQUESTS: [&str; 9] = [
+    "GET /metrics HTTP/1.1\r\nAccept: application/openmetrics-text;q=0.5\r\n\r\n",
     "OPTIONS /pools/%70/shards/0/any?host=%5B::1%5D&port=5432&lag=1&stale=ok HTTP/1.0\r\n\r\n",
     "HEAD /routers/eth0/50/ipv4/master HTTP/1.1\r\nHost: x\r\n\r\n",
     "GET /topology HTTP/1.1\r\nHost: x\r\n\r\n",
