@@ -1,5 +1,5 @@
-//! What a program leaves to the one that is executed in its place, besides what the guard gives: in a
-//! variable of its environment. A daemon that is started in any other way begins without.
+//! What a program leaves to the one that is executed in its place, besides what the guard gives: in
+//! a variable of its environment. A daemon that is started in any other way begins without.
 
 use openproxy::routers::Look;
 use openproxy::routers::history::History;

@@ -143,8 +143,8 @@ pub(crate) enum Switch {
 /// Which routers of a daemon.
 #[derive(Debug, Args)]
 pub(crate) struct TargetArgs {
-    /// The virtual routers, as `openproxy status` names them, such as eth0/50/IPv4, or eth0/50 [default:
-    /// all]; a group goes together
+    /// The virtual routers, as `openproxy status` names them, such as eth0/50/IPv4, or eth0/50
+    /// [default: all]; a group goes together
     #[arg(value_name = "ROUTER")]
     pub(crate) routers: Vec<String>,
     /// The file of the daemon

@@ -62,8 +62,8 @@ impl Settings {
 }
 
 impl Notifier {
-    /// Tells of every change from now on; needs a runtime. `kept` ends once no more can come; `told` is
-    /// what the program before this one, in whose place it runs, has told of last.
+    /// Tells of every change from now on; needs a runtime. `kept` ends once no more can come;
+    /// `told` is what the program before this one, in whose place it runs, has told of last.
     pub(crate) fn start(
         history: &History,
         kept: JoinHandle<()>,
@@ -223,3 +223,6 @@ impl Outlet for Script {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,8 @@ use crate::driver::Lateness;
 /// much later than a transition shows it.
 pub const LOOK_FRESH_FOR: Duration = Duration::from_millis(100);
 
-/// How soon routers do what they are told, unless they are being stopped, and how often it is asked.
+/// How soon routers do what they are told, unless they are being stopped, and how often it is
+/// asked.
 const OBEYED_WITHIN: Duration = Duration::from_secs(2);
 const ASKED_EVERY: Duration = Duration::from_millis(5);
 

@@ -30,7 +30,8 @@ use crate::upgrade::{Launch, Pause, PauseWish};
 const HEIR_WITHIN_MIN: Duration = Duration::from_millis(100);
 const HEIR_WITHIN_MAX: Duration = Duration::from_secs(1);
 
-/// How long changes of state may take to be told before an upgrade, and while everything stands still.
+/// How long changes of state may take to be told before an upgrade, and while everything stands
+/// still.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 const SETTLED_NOW: Duration = Duration::from_millis(10);
 /// Why there is no upgrade.

@@ -16,8 +16,8 @@ use crate::capabilities::Lent;
 /// The variable in which a program finds what the one before it has left. What it starts doesn't.
 pub const CARRIED: &str = "OPENPROXY_CARRIED";
 
-/// Executes a program with these arguments, and with this in [`CARRIED`]; comes back only with the reason
-/// why it couldn't.
+/// Executes a program with these arguments, and with this in [`CARRIED`]; comes back only with the
+/// reason why it couldn't.
 ///
 /// Signals that come meanwhile wait for whoever unblocks them: by default, they would end it.
 #[must_use]

@@ -23,8 +23,8 @@ impl Supervisor {
         }
     }
 
-    /// Nobody has followed one that had stepped down: it serves on, and the others, who went with it,
-    /// can't have been followed either.
+    /// Nobody has followed one that had stepped down: it serves on, and the others, who went with
+    /// it, can't have been followed either.
     fn resume_group(&mut self, now: Instant, members: &[usize]) {
         let serves = |r: &VirtualRouter| r.state() == StateName::Master && !r.is_blocked_itself();
         if members.iter().filter_map(|position| self.routers.get(*position)).any(serves) {

@@ -18,7 +18,8 @@
 //! ```
 //!
 //! Whatever keeps a router from being MASTER (no link, no address, a failed check, a refused VIP,
-//! shutdown, an operator's wish) is a [`Blocker`]; [`VirtualRouter::settle`] moves it in and out of INITIALIZE.
+//! shutdown, an operator's wish) is a [`Blocker`]; [`VirtualRouter::settle`] moves it in and out of
+//! INITIALIZE.
 
 mod digest;
 mod duty;

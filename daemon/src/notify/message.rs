@@ -19,7 +19,8 @@ impl Told {
         Self(told.clone())
     }
 
-    /// Whether a change is known from there: a router that goes on as it was has entered no new state.
+    /// Whether a change is known from there: a router that goes on as it was has entered no new
+    /// state.
     pub(super) fn knows(&mut self, change: &Transition) -> bool {
         let is_known = self.0.remove(&change.router) == Some(change.to);
         // The one that has died was MASTER.

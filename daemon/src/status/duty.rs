@@ -1,5 +1,5 @@
-//! `openproxy stepdown` and `openproxy maintenance`: what an operator wants of a running daemon, and
-//! what becomes of it.
+//! `openproxy stepdown` and `openproxy maintenance`: what an operator wants of a running daemon,
+//! and what becomes of it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,7 +19,8 @@ use crate::linux;
 
 /// How often it is looked at what has become of a router.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Beyond four intervals, how long a successor may take to be heard: a second of skew, and some more.
+/// Beyond four intervals, how long a successor may take to be heard: a second of skew, and some
+/// more.
 const HEARD_WITHIN: Duration = Duration::from_secs(2);
 
 /// Has MASTERs hand over, and keep out for a while.
@@ -54,8 +55,8 @@ pub(crate) fn maintenance(args: &MaintenanceArgs) -> Exit {
     })
 }
 
-/// Has routers leave, waits until they have, and tells who follows; which they are, and whether each is
-/// served by somebody else.
+/// Has routers leave, waits until they have, and tells who follows; which they are, and whether
+/// each is served by somebody else.
 async fn leave(
     socket: &Path,
     path: &str,
@@ -98,7 +99,8 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Of a router that served before, or didn't, `since` so long a time; nothing while that is open.
+    /// Of a router that served before, or didn't, `since` so long a time; nothing while that is
+    /// open.
     fn of(router: &RouterObject, served: bool, since: Duration) -> Option<Self> {
         let heard = router.last_advert.as_ref();
         let heard = heard.filter(|a| a.priority > 0 && u128::from(a.age_ms) < since.as_millis());
@@ -145,4 +147,66 @@ async fn wish(socket: &Path, path: &str, routers: &[String]) -> Result<Vec<Strin
 
 fn say(line: &str) -> std::io::Result<()> {
     print(format!("{line}\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn router(state: &str, since_ms: u64, advert: Option<(u8, u64)>) -> RouterObject {
+        let advert = advert.map(|(priority, age_ms)| {
+            json!({ "address": "10.0.0.2", "priority": priority, "age_ms": age_ms })
+        });
+        let counters = [
+            "promotions",
+            "adverts_sent",
+            "sends_failed",
+            "adverts_received",
+            "announcements",
+            "dual_masters",
+            "vips_taken_away",
+            "vips_claimed",
+            "leases_lapsed",
+            "hooks_started",
+            "hooks_failed",
+        ];
+        let counters: serde_json::Map<_, _> =
+            counters.into_iter().map(|name| (name.to_owned(), json!(0))).collect();
+        let router = json!({
+            "name": "eth0/50/IPv4", "interface": "eth0", "router_id": 50, "family": "IPv4",
+            "version": 2, "state": state, "since_ms": since_ms, "reason": null,
+            "waits_for": null, "back_in_ms": null, "priority": 100, "configured_priority": 100,
+            "advert_int_ms": 1_000, "preempt": true, "group": null, "source": null,
+            "last_advert": advert, "dual_master": false, "vips": [], "checks": [],
+            "master_ms": 0, "counters": counters, "transitions": []
+        });
+        serde_json::from_value(router).expect("a router")
+    }
+
+    #[test]
+    fn what_has_become_of_a_router_is_told_once_it_is_known() {
+        let since = Duration::from_millis(2_000);
+        let successor = "10.0.0.2 (priority 50) has taken over";
+        let resumed = "nobody has followed: it is MASTER again";
+        let nobody = "nobody has been heard in its place: its VIPs may be on no node";
+        // The last advert with its age; what was served; what is told.
+        let table = [
+            ("LEAVING", 500, Some((50, 10)), true, None),
+            ("INITIALIZE", 500, Some((50, 10)), true, Some((successor, true))),
+            ("INITIALIZE", 500, Some((50, 2_000)), true, None),
+            ("INITIALIZE", 500, Some((0, 10)), true, None),
+            ("INITIALIZE", 6_000, None, true, None),
+            ("INITIALIZE", 6_001, None, true, Some((nobody, false))),
+            ("INITIALIZE", 500, Some((50, 10)), false, Some(("takes no part", true))),
+            ("MASTER", 10, None, true, Some((resumed, false))),
+            ("BACKUP", 10, None, true, Some(("takes part again already: BACKUP", true))),
+        ];
+        for (state, since_ms, advert, served, expected) in table {
+            let outcome = Outcome::of(&router(state, since_ms, advert), served, since);
+            let outcome = outcome.as_ref().map(|outcome| (&*outcome.text, outcome.is_well));
+            assert_eq!(outcome, expected, "{state}, {since_ms} ms, {advert:?}");
+        }
+    }
 }

@@ -150,15 +150,23 @@ fn a_reload_changes_shards_the_socket_and_the_port_and_forget_forgets() {
     assert!(!daemon.path("o.sock").exists());
     let document = daemon.topology();
     assert_eq!(document["shards"][0]["pool"], "q");
-    let mut stream = loop {
-        if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
-            break stream;
-        }
-    };
-    stream.write_all(b"POST /forget/q/0 HTTP/1.1\r\nHost: x\r\n\r\n").expect("it reads");
-    let mut text = String::new();
-    stream.read_to_string(&mut text).expect("an answer");
-    assert!(text.starts_with("HTTP/1.1 405 "), "{text}");
+    for path in ["/forget/q/0", "/stepdown?for=60", "/maintenance/on", "/maintenance/off"] {
+        let mut stream = loop {
+            if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
+                break stream;
+            }
+        };
+        write!(stream, "POST {path} HTTP/1.1\r\nHost: x\r\n\r\n").expect("it reads");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        assert!(text.starts_with("HTTP/1.1 405 "), "{path}: {text}");
+    }
+    let output = daemon.run(&["maintenance", "on"]);
+    let text = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(
+        (output.status.code(), text.contains("there are no virtual routers")),
+        (Some(2), true)
+    );
     assert_eq!(daemon.run(&["forget", "q/0"]).status.code(), Some(0));
     daemon.log.until("forgotten", |line| line.contains("q/0: timeline 4 is forgotten"));
     assert_eq!(daemon.run(&["forget", "p/0"]).status.code(), Some(2));

@@ -1,9 +1,9 @@
 //! Out of service because an operator wants it so: in maintenance, or stepped down for a while.
 //!
 //! Either way, a MASTER hands over as in a planned stop, and waits in INITIALIZE. Maintenance lasts
-//! until it is called off, whatever becomes of the VIPs. A router that has stepped down leaves its place
-//! to others, but not to nobody: it serves on if nobody follows, and is back once nobody has advertised
-//! for as long as the last BACKUP would wait.
+//! until it is called off, whatever becomes of the VIPs. A router that has stepped down leaves its
+//! place to others, but not to nobody: it serves on if nobody follows, and is back once nobody has
+//! advertised for as long as the last BACKUP would wait.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,8 +40,8 @@ impl Duty {
 }
 
 impl VirtualRouter {
-    /// An operator wants this of it. `within` is how long whoever follows may take, the whole group of
-    /// it.
+    /// An operator wants this of it. `within` is how long whoever follows may take, the whole group
+    /// of it.
     pub(crate) fn set_duty(&mut self, ctx: &mut Context<'_>, duty: Duty, within: Duration) {
         self.assume_duty(duty);
         match duty.blocker() {
@@ -57,7 +57,8 @@ impl VirtualRouter {
         self.silent_since = None;
     }
 
-    /// Since when it could hear somebody, had there been anybody: not while something is wrong with it.
+    /// Since when it could hear somebody, had there been anybody: not while something is wrong with
+    /// it.
     pub(super) fn note_hearing(&mut self, now: Instant) {
         let is_able = self.fault().is_none();
         self.silent_since = is_able.then(|| self.silent_since.unwrap_or(now));
@@ -105,8 +106,8 @@ impl VirtualRouter {
         }
     }
 
-    /// Nobody follows it: what it has stepped down from it serves on, at once. What is in maintenance,
-    /// or stops, doesn't.
+    /// Nobody follows it: what it has stepped down from it serves on, at once. What is in
+    /// maintenance, or stops, doesn't.
     pub(super) fn resumes(&mut self, ctx: &mut Context<'_>) -> bool {
         match self.duty {
             Duty::SteppedDown { .. } if !self.stopping => {
@@ -124,8 +125,8 @@ impl VirtualRouter {
         }
     }
 
-    /// The VIPs are still here, and nobody else has them: it is MASTER again. No hook has run since, so
-    /// none runs now.
+    /// The VIPs are still here, and nobody else has them: it is MASTER again. No hook has run
+    /// since, so none runs now.
     fn resume_unless_followed(&mut self, ctx: &mut Context<'_>) {
         let State::Leaving(leaving) = &self.state else { return };
         let is_followed = leaving.successor.is_some() || leaving.announced.is_some();

@@ -27,8 +27,8 @@ pub(in crate::convert) enum InstanceKey {
     ChecksumAsV2,
 }
 
-pub(super) const HOOKS: &str = "general.notify_script runs after each transition of every router, with the \
-    arguments of notify: INSTANCE, a name such as eth0/50/IPv4, the state (LEAVING besides \
+pub(super) const HOOKS: &str = "general.notify_script runs after each transition of every router, \
+    with the arguments of notify: INSTANCE, a name such as eth0/50/IPv4, the state (LEAVING besides \
     keepalived's), the priority";
 pub(super) const MAIL: &str = "OpenProxy sends no mail; let your monitoring read its log, or \
     `openproxy status`";
