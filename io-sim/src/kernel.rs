@@ -97,6 +97,13 @@ impl Kernel {
         kernel
     }
 
+    /// The same, whose interface has this number.
+    #[must_use]
+    pub fn numbered(mut self, index: InterfaceIndex) -> Self {
+        self.index = index;
+        self
+    }
+
     /// Everything, as a dump gives it.
     #[must_use]
     pub fn snapshot(&self) -> KernelSnapshot {
