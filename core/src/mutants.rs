@@ -241,6 +241,12 @@ mutants! {
     GuardUncut = "guard_uncut",
     /// A process that goes on where another was killed advertises off its grid.
     HeirOffGrid = "heir_off_grid",
+    /// A program that takes the place of another doesn't ask what that one served.
+    HeirAsksNobody = "heir_asks_nobody",
+    /// The clean-up at the start takes off what was inherited, too.
+    InheritanceCleanedUp = "inheritance_cleaned_up",
+    /// The guard doesn't wait for the program that takes the place of its process.
+    HeirNotAwaited = "heir_not_awaited",
 
 discovery:
     /// A role that isn't known counts as primary.

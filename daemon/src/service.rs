@@ -10,7 +10,7 @@ use openproxy::process::Process;
 use openproxy::reload::{Decision, FileWatcher, Read};
 use openproxy_core::io::Command;
 use openproxy_core::time::Instant;
-use openproxy_core::vrrp::{CommandLine, RouterConfig, StateName};
+use openproxy_core::vrrp::{CommandLine, StateName, heir_within};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinHandle};
 
@@ -25,10 +25,6 @@ use crate::signals::{Signals, Wish};
 use crate::status::StatusServer;
 use crate::topology_script;
 use crate::upgrade::{Launch, Pause, PauseWish};
-
-/// Within these, the guard waits for a program that takes the place of this one.
-const HEIR_WITHIN_MIN: Duration = Duration::from_millis(100);
-const HEIR_WITHIN_MAX: Duration = Duration::from_secs(1);
 
 /// How long changes of state may take to be told before an upgrade, and while everything stands
 /// still.
@@ -429,11 +425,4 @@ async fn finished<T>(begun: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> 
         Some(handle) => handle.await,
         None => std::future::pending().await,
     }
-}
-
-/// How long the guard waits for a program that takes this one's place: not so long that others become
-/// MASTER meanwhile.
-fn heir_within(routers: &[RouterConfig]) -> Duration {
-    let shortest = routers.iter().map(|router| router.interval.duration()).min();
-    shortest.unwrap_or(HEIR_WITHIN_MAX).clamp(HEIR_WITHIN_MIN, HEIR_WITHIN_MAX)
 }

@@ -295,6 +295,12 @@ impl Host {
         self.process.arrivals.pop_front()
     }
 
+    /// Whether a hook runs.
+    #[must_use]
+    pub fn runs_hook(&self) -> bool {
+        !self.process.hooks.is_empty()
+    }
+
     /// What the process leaves to its guard, should it die now.
     #[must_use]
     pub fn estate(&self) -> Vec<Inheritance> {

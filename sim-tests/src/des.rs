@@ -12,6 +12,7 @@ use std::collections::BinaryHeap;
 
 use openproxy_core::io::Output;
 use openproxy_core::supervisor::Supervisor;
+use openproxy_core::vrrp::Inheritance;
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
 use openproxy_io_sim::host::{Agenda, TURNS_AT_ONCE_MAX};
@@ -165,6 +166,12 @@ impl<'s, O: Observer> Des<'s, O> {
             self.tally.others += 1;
             machine.host.advance(local, &mut self.net);
         }
+        if machine.heir_until() <= now
+            && let Some(heir) = machine.heir.take()
+        {
+            let node = machine.host.node;
+            return self.guard(node, &heir.estate);
+        }
         if machine.turn_at <= now || machine.host.has_news() {
             self.turns(position);
         }
@@ -222,20 +229,20 @@ impl<'s, O: Observer> Des<'s, O> {
                     self.net.now
                 } else {
                     let at = machine.clock.global(supervisor.poll_timeout());
-                    if self.scenario.coarse_timers { next_milli(at) } else { at }.max(self.net.now)
+                    self.scenario.timer(at).max(self.net.now)
                 }
             }
             Some(_) | None => SimTime::MAX,
         };
         let own = machine.host.due_at();
         // Most often nothing is due on the machine itself for a while; its lease is still far off.
-        machine.due_at = machine.turn_at.min(machine.clock.global(own));
+        machine.due_at = machine.turn_at.min(machine.clock.global(own)).min(machine.heir_until());
     }
 
     fn start(&mut self, node: NodeId) {
         let machine = &mut self.machines[node.index()];
         let estate = match &machine.supervisor {
-            None => Vec::new(),
+            None => machine.heir.take().map(|heir| heir.estate).unwrap_or_default(),
             Some(guard) if machine.is_guard => guard.estate(machine.clock.local(self.net.now)),
             Some(_) => return,
         };
@@ -259,27 +266,37 @@ impl<'s, O: Observer> Des<'s, O> {
     /// A process is killed, and its guard goes on.
     fn die(&mut self, node: NodeId) {
         let machine = &mut self.machines[node.index()];
-        if machine.supervisor.is_none() || machine.is_guard {
-            return;
+        if machine.has_daemon() {
+            let estate = machine.host.estate();
+            machine.host.kill_process();
+            self.guard(node, &estate);
         }
-        let estate = machine.host.estate();
-        machine.host.kill_process();
-        machine.supervisor = Some(Supervisor::guard(&estate));
+    }
+
+    /// Where a process was, its guard begins to hand over.
+    fn guard(&mut self, node: NodeId, estate: &[Inheritance]) {
+        let machine = &mut self.machines[node.index()];
+        machine.supervisor = Some(Supervisor::guard(estate));
         (machine.is_guard, machine.paused) = (true, false);
         self.net.observer.observe(self.net.now, node, Observation::Guarded);
         self.wake_process(node);
     }
 
+    /// Another program is executed in place of a process.
+    fn replace(&mut self, node: NodeId) {
+        let (now, machine) = (self.net.now, &mut self.machines[node.index()]);
+        if self.scenario.guarded && machine.can_be_replaced() {
+            machine.await_heir(self.scenario, now);
+            self.net.observer.observe(now, node, Observation::Ended(End::Replaced));
+        }
+    }
+
     fn end(&mut self, node: NodeId, end: End) {
         let machine = &mut self.machines[node.index()];
         machine.host.kill_process();
-        machine.is_guard = false;
+        (machine.is_guard, machine.heir) = (false, None);
         if machine.supervisor.take().is_some() {
             self.net.observer.observe(self.net.now, node, Observation::Ended(end));
         }
     }
-}
-
-fn next_milli(at: SimTime) -> SimTime {
-    SimTime(at.0.div_ceil(1_000_000).saturating_mul(1_000_000))
 }

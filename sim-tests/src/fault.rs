@@ -98,6 +98,12 @@ pub enum FaultKind {
         /// Where.
         node: NodeId,
     },
+    /// The process stands still and executes another program in its place, which begins when the fault
+    /// is over. The guard waits for that, but not for ever. Nothing where there is no guard.
+    Upgrade {
+        /// Where.
+        node: NodeId,
+    },
     /// The machine loses its power, and boots when the fault is over.
     PowerLoss {
         /// Which.
@@ -257,6 +263,7 @@ impl FaultKind {
             | Self::Stop { node }
             | Self::Kill { node }
             | Self::Death { node }
+            | Self::Upgrade { node }
             | Self::PowerLoss { node }
             | Self::Pause { node }
             | Self::LinkDown { node }
@@ -290,6 +297,7 @@ impl FaultKind {
             | Self::Stop { node }
             | Self::Kill { node }
             | Self::Death { node }
+            | Self::Upgrade { node }
             | Self::PowerLoss { node }
             | Self::Pause { node }
             | Self::LinkDown { node }
@@ -339,6 +347,7 @@ impl Fault {
             kind @ (FaultKind::Stop { .. }
             | FaultKind::Kill { .. }
             | FaultKind::Death { .. }
+            | FaultKind::Upgrade { .. }
             | FaultKind::PowerLoss { .. }
             | FaultKind::Pause { .. }
             | FaultKind::LinkDown { .. }

@@ -15,7 +15,7 @@ use openproxy_io_sim::clock::SimTime;
 
 use crate::judge::Facts;
 
-pub use guard::{CUT_AFTER, k10_adds, k10_served, k10_silent};
+pub use guard::{CUT_AFTER, k10_adds, k10_served, k10_silent, k11_awaited};
 pub use handover::{k9_served, overlap_max};
 pub use kernel::{
     k1_lapsed, k1_renewed, k2_foreign, k2_leftovers, k4, k5_after_hook, k5_only_held, k8_released,
@@ -49,7 +49,7 @@ macro_rules! ids {
 
 ids!(
     V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, L1, L2, L3, L4, L5, K1, K2, K3, K4, K5, K6,
-    K7, K8, K9, K10, P1, P2, P3, P4,
+    K7, K8, K9, K10, K11, P1, P2, P3, P4,
 );
 
 impl std::fmt::Display for Id {
@@ -86,6 +86,8 @@ pub enum Bounded {
     HandedOver,
     /// A process that its guard has followed: K10.
     Guarded,
+    /// A program that was exchanged: K11.
+    Exchanged,
     /// A crash of the MASTER: L4.
     Succeeded,
     /// Adverts that can't be sent: K1.
@@ -103,7 +105,7 @@ pub const BOUNDED: usize = Bounded::ALL.len();
 
 impl Bounded {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Vips,
         Self::Masters,
         Self::Lease,
@@ -113,6 +115,7 @@ impl Bounded {
         Self::Ended,
         Self::HandedOver,
         Self::Guarded,
+        Self::Exchanged,
         Self::Succeeded,
         Self::Fenced,
         Self::Unmuted,
@@ -138,6 +141,7 @@ pub fn ask(bounded: Bounded, facts: &Facts<'_>, node: NodeId, at: SimTime) -> Ve
         Bounded::Ended => kernel::k8_in_time(facts, node),
         Bounded::HandedOver => handover::k9_over(facts, node, at),
         Bounded::Guarded => guard::k10_over(facts, node, at),
+        Bounded::Exchanged => guard::k11(facts, node, at),
         Bounded::Succeeded => vrrp_liveness::l4(facts, at),
         Bounded::Fenced => kernel::k1_fenced(facts, node, at),
         Bounded::Unmuted => vrrp_liveness::l4_unmuted(facts, node),

@@ -10,7 +10,7 @@ mod watch;
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
 
-pub use facts::{Facts, Heard, Node};
+pub use facts::{Exchange, Facts, Heard, Node};
 
 use crate::invariants::{self, Id};
 use crate::observe::{Observation, Observer};

@@ -3,6 +3,7 @@
 pub mod des;
 pub mod explore;
 pub mod fault;
+mod heir;
 pub mod invariants;
 pub mod judge;
 pub mod observe;

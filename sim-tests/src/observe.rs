@@ -24,6 +24,8 @@ pub enum End {
     Killed,
     /// Its machine lost its power.
     PowerLost,
+    /// Another program is executed in its place, and the guard waits for that.
+    Replaced,
 }
 
 /// Something that happened in a run.
@@ -33,7 +35,7 @@ pub enum Observation<'a> {
     Started(&'a RouterConfig),
     /// A process came to its end.
     Ended(End),
-    /// A process was killed, and its guard goes on in its place.
+    /// A process was killed, or nobody has come to take its place, and its guard goes on.
     Guarded,
     /// A process was asked to end (SIGTERM).
     Asked,

@@ -202,6 +202,15 @@ impl Scenario {
         Ok(())
     }
 
+    /// When a timer that is set to `at` fires.
+    #[must_use]
+    pub fn timer(&self, at: SimTime) -> SimTime {
+        if !self.coarse_timers {
+            return at;
+        }
+        SimTime(at.0.div_ceil(1_000_000).saturating_mul(1_000_000))
+    }
+
     /// How many nodes.
     #[must_use]
     pub fn count(&self) -> u8 {

@@ -66,6 +66,10 @@ marks!(
     GuardTooLate,
     /// A process went on where the one before it was killed.
     Inherited,
+    /// The program of a MASTER was exchanged where all else was well, and it was MASTER again.
+    UpgradedAsMaster,
+    /// A guard has begun to hand over before the new program came.
+    GuardBeforeHeir,
 );
 
 impl std::fmt::Display for Mark {

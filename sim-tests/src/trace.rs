@@ -118,7 +118,7 @@ fn describe(observation: &Observation<'_>, line: &mut String) {
             write!(line, "process begins, priority {}", config.priority)
         }
         Observation::Ended(end) => write!(line, "process ends: {end:?}"),
-        Observation::Guarded => write!(line, "SIGKILL; its guard goes on"),
+        Observation::Guarded => write!(line, "its guard goes on"),
         Observation::Asked => write!(line, "SIGTERM"),
         Observation::Paused => write!(line, "SIGSTOP"),
         Observation::Resumed => write!(line, "SIGCONT"),

@@ -28,6 +28,6 @@ fn three_seeds_have_the_traces_that_they_had() {
     };
     assert_eq!(
         [hash(1), hash(2), hash(3)],
-        ["63e0be216aa576f0", "60597555de040dba", "1fa2da61e5e803c2"]
+        ["63e0be216aa576f0", "60597555de040dba", "e8292bb1f73602b3"]
     );
 }

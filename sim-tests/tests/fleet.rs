@@ -11,7 +11,7 @@ use std::time::Duration;
 use openproxy_core::event::EventKind;
 use openproxy_core::io::{
     AddressChange, Announcement, Arrival, Command, Completion, Inbox, InterfaceIndex, KernelEvent,
-    KernelSnapshot, MacAddress, Output, SendAdvert, SocketId,
+    KernelSnapshot, MacAddress, Output, ResetConnections, SendAdvert, SocketId,
 };
 use openproxy_core::supervisor::Supervisor;
 use openproxy_core::time::Instant;
@@ -94,6 +94,8 @@ impl Surroundings for Net {
 
     fn announce(&mut self, _: NodeId, _: &Announcement) {}
 
+    fn connections_reset(&mut self, _: NodeId, _: &ResetConnections) {}
+
     fn address_changed(&mut self, _: NodeId, _: &AddressChange, _: Cause) {}
 }
 
@@ -117,6 +119,7 @@ impl Ports {
             Output::Address(request) => Self::position(request.index),
             Output::Announce(announcement) => Self::position(announcement.index),
             Output::WatchClaims(watch) => Self::position(watch.index),
+            Output::ResetConnections(reset) => Self::position(reset.index),
             Output::SendAdvert(send) => self.sockets[&send.socket],
             Output::CloseSocket(id) => self.sockets[id],
             Output::OpenSocket(id, spec) => {

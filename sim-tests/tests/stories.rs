@@ -7,7 +7,9 @@ mod story;
 
 use openproxy_io_sim::draw::{Draws, Stream};
 use openproxy_sim_tests::fault::Change;
-use story::{A, B, C, Story, cut_one_way, cut_pair, kill, pause, power_loss, reload, split, stop};
+use story::{
+    A, B, C, Story, cut_one_way, cut_pair, kill, pause, power_loss, reload, split, stop, upgrade,
+};
 
 /// A is the best, C the least; adverts every second.
 fn three() -> Story {
@@ -103,6 +105,33 @@ fn a_planned_stop_waits_for_the_successors_slow_hook() {
     assert_eq!(run.holders_at("22s"), [A], "its hook runs");
     assert_eq!(run.holders_at("23s"), [B]);
     assert_eq!(run.no_holder_micros("10s", "29s"), 0);
+}
+
+#[test]
+fn another_program_in_place_of_each_is_no_event() {
+    let run = three()
+        .guarded()
+        .vips(3)
+        .fault("20s", "20.04s", upgrade(C))
+        .fault("30s", "30.06s", upgrade(A))
+        .fault("40s", "40.03s", upgrade(B))
+        .run();
+    assert!(run.masters_at("30.03s").is_empty(), "its old program is gone");
+    assert_eq!(run.masters_at("30.07s"), [A], "it goes on where the old one was");
+    for vip in ["10.0.0.200", "10.0.0.201", "10.0.0.202"] {
+        assert_eq!(run.holders_of(vip), [A], "{vip} was never off");
+    }
+    assert_eq!(run.states_of_between(B, "10s", "39s"), ["BACKUP"]);
+}
+
+#[test]
+fn another_program_that_does_not_come_is_a_planned_stop_a_second_later() {
+    let run = three().guarded().fault("20s", "30s", upgrade(A)).run();
+    assert_eq!(run.holders_at("21.5s"), [A], "its guard has just begun to hand over");
+    assert_eq!(run.masters_at("21.7s"), [B], "which takes a skew time");
+    assert_eq!(run.no_holder_micros("10s", "30s"), 0);
+    assert!(run.two_holders_millis() < 20, "until the announcement is heard");
+    assert_eq!(run.masters_at("35s"), [A]);
 }
 
 #[test]

@@ -55,7 +55,9 @@ impl Supervisor {
     /// still there, serve on. To be called before the first turn.
     #[must_use]
     pub fn inheriting(mut self, estate: &[Inheritance]) -> Self {
-        self.inherit(estate, false);
+        if !mutated!(HeirAsksNobody) {
+            self.inherit(estate, false);
+        }
         self
     }
 

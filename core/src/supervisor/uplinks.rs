@@ -200,7 +200,9 @@ impl Supervisor {
                 }
                 continue;
             }
-            let inherits = |router: &VirtualRouter| router.may_inherit(now);
+            let inherits = |router: &VirtualRouter| {
+                router.may_inherit(now) && (self.is_guard() || !mutated!(InheritanceCleanedUp))
+            };
             if is_owners || owner.and_then(|p| self.routers.get(p)).is_some_and(inherits) {
                 continue;
             }

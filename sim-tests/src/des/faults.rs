@@ -48,6 +48,7 @@ impl<'s, O: Observer> Des<'s, O> {
         match kind {
             FaultKind::Kill { .. } if begins => self.end(node, End::Killed),
             FaultKind::Death { .. } if begins => self.die(node),
+            FaultKind::Upgrade { .. } if begins => self.replace(node),
             FaultKind::PowerLoss { .. } if begins => {
                 self.end(node, End::PowerLost);
                 let own = self.scenario.own_address(node);
@@ -68,7 +69,9 @@ impl<'s, O: Observer> Des<'s, O> {
                     self.net.observer.observe(now, node, Observation::Asked);
                 }
             }
-            FaultKind::Kill { .. } | FaultKind::Death { .. } => self.start(node),
+            FaultKind::Kill { .. } | FaultKind::Death { .. } | FaultKind::Upgrade { .. } => {
+                self.start(node);
+            }
             FaultKind::Stop { .. } => {
                 // Whoever hasn't ended by now is killed, as a service manager would.
                 self.end(node, End::Killed);

@@ -5,6 +5,7 @@ use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::{Clock, SimTime};
 use openproxy_io_sim::host::Host;
 
+use crate::heir::AwaitedHeir;
 use crate::scenario::{Changes, Scenario};
 
 /// A machine and the process on it.
@@ -15,6 +16,7 @@ pub(super) struct Machine {
     pub(super) supervisor: Option<Supervisor>,
     /// It is the guard of a process that was killed.
     pub(super) is_guard: bool,
+    pub(super) heir: Option<AwaitedHeir>,
     pub(super) changes: Changes,
     pub(super) paused: bool,
     /// The process's next turn.
@@ -30,6 +32,7 @@ impl Machine {
             clock: Clock::new(SimTime::ZERO, scenario.nodes[node.index()].drift_ppm),
             supervisor: None,
             is_guard: false,
+            heir: None,
             changes: Changes::default(),
             paused: false,
             turn_at: SimTime::MAX,
@@ -40,5 +43,23 @@ impl Machine {
     /// Whether its process is one that people know of.
     pub(super) fn has_daemon(&self) -> bool {
         self.supervisor.is_some() && !self.is_guard
+    }
+
+    /// Whether another program can be executed in its place.
+    pub(super) fn can_be_replaced(&self) -> bool {
+        self.has_daemon() && !self.paused && !self.host.runs_hook()
+    }
+
+    /// Its process is gone, and its guard waits for another from `now` on.
+    pub(super) fn await_heir(&mut self, scenario: &Scenario, now: SimTime) {
+        let machine = (&self.host, self.clock);
+        self.heir = Some(AwaitedHeir::new(scenario, &self.changes, machine, now));
+        self.supervisor = None;
+        self.host.kill_process();
+    }
+
+    /// When its guard waits no longer.
+    pub(super) fn heir_until(&self) -> SimTime {
+        self.heir.as_ref().map_or(SimTime::MAX, |heir| heir.until)
     }
 }

@@ -33,6 +33,7 @@ impl fmt::Display for FaultKind {
             Self::Stop { node } => write!(f, "{node} is asked to stop"),
             Self::Kill { node } => write!(f, "{node} is killed"),
             Self::Death { node } => write!(f, "{node} is killed, its guard goes on"),
+            Self::Upgrade { node } => write!(f, "{node} executes another program in its place"),
             Self::PowerLoss { node } => write!(f, "{node} loses its power"),
             Self::Pause { node } => write!(f, "{node} is frozen"),
             Self::LinkDown { node } => write!(f, "{node}'s cable is pulled"),

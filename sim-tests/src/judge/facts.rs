@@ -19,7 +19,7 @@ use openproxy_io_sim::lan::Lan;
 
 use crate::fault::{FaultKind, apply_to_lan};
 use crate::scenario::{CHECK_INTERVAL, HOOK_TIMEOUT, Scenario};
-pub use node::{Heard, Node};
+pub use node::{Exchange, Heard, Node};
 
 /// How long a router that stepped down, or a socket that failed, may take to come back: the longest
 /// back-off, and a little.
@@ -46,6 +46,8 @@ pub struct Facts<'s> {
     pub active: u32,
     /// When a fault last began or ended.
     pub edge_at: SimTime,
+    /// How often one did.
+    pub edges: u32,
     /// When a cut, noise or slowness last began or ended.
     pub links_since: SimTime,
     /// Whom the clients take for the holder, by VIP.
@@ -94,6 +96,7 @@ impl<'s> Facts<'s> {
             noise: 0,
             active: 0,
             edge_at: SimTime::ZERO,
+            edges: 0,
             links_since: SimTime::ZERO,
             clients: Vec::new(),
             vips: scenario.vips().iter().map(|vip| vip.ip).collect(),
@@ -332,6 +335,7 @@ impl<'s> Facts<'s> {
 
     pub(super) fn turn_fault(&mut self, at: SimTime, kind: &FaultKind, begins: bool) {
         self.edge_at = at;
+        self.edges += 1;
         self.active = if begins { self.active + 1 } else { self.active.saturating_sub(1) };
         let count = self.scenario.count();
         apply_to_lan(&mut self.lan, count, kind, begins);

@@ -6,26 +6,23 @@
     reason = "few of the many events and reasons matter here"
 )]
 
+mod life;
 mod packets;
 
 use std::time::Duration;
 
 use openproxy_core::event::{Event, EventKind, Reason};
-use openproxy_core::vrrp::{AdvertPriority, HookKind, RouterConfig, StateName};
+use openproxy_core::vrrp::{AdvertPriority, HookKind, StateName};
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::SimTime;
 
 use super::Judge;
-use super::facts::{Crash, is_lapse, is_takeover};
+use super::facts::{Exchange, is_lapse, is_takeover};
 use crate::fault::FaultKind;
-use crate::invariants::{self, Bounded, CUT_AFTER, FAREWELL_DELAY_MAX};
-use crate::observe::{End, Observation};
-use crate::scenario::{CHECK_INTERVAL, HOOK_TIMEOUT};
+use crate::invariants::{self, Bounded, FAREWELL_DELAY_MAX};
+use crate::observe::Observation;
+use crate::scenario::CHECK_INTERVAL;
 use crate::sometimes::Mark;
-
-/// What the daemon adds to its longest hook before it gives up waiting at its end: until a killed
-/// promote hook is reaped, until a killed demote hook is, and a margin.
-const SHUTDOWN_MARGIN: Duration = Duration::from_secs(15);
 
 impl Judge<'_> {
     pub(super) fn watch(&mut self, at: SimTime, node: NodeId, observation: Observation<'_>) {
@@ -98,184 +95,6 @@ impl Judge<'_> {
             let bound = again + self.facts.drift(again) + Duration::from_millis(1);
             self.ask_at(Bounded::Unmuted, id, at + bound);
         }
-    }
-
-    fn started(&mut self, at: SimTime, id: NodeId, config: &RouterConfig) {
-        let nobody = !self.facts.scenario.ids().any(|other| self.facts.is_master(other));
-        if nobody && at > SimTime::ZERO && self.facts.nodes.iter().any(|node| node.up) {
-            self.marks.put(Mark::RestartMidFailover);
-        }
-        let node = &mut self.facts.nodes[id.index()];
-        (node.up, node.is_guard) = (true, false);
-        node.started_at = at;
-        (node.asked_at, node.paused_at, node.resumed_at) = (None, None, None);
-        (node.zeros_sent, node.owes_zero) = (0, Some(false));
-        node.config = Some(config.clone());
-        node.priority = config.priority;
-        node.changed_at = at;
-        (node.state, node.state_since) = (StateName::Initialize, at);
-        node.leftover = node.ours;
-        node.unread_config = None;
-        (node.respected, node.last_positive, node.released_at) = (None, None, None);
-        (node.farewells, node.sent, node.provoked) = (0, 0, 0);
-        (node.bad_unread, node.good_unread, node.better_unread) = (0, 0, false);
-        (node.won_at, node.won_before, node.in_part) = (None, None, false);
-        (node.gate_closed, node.sent_at, node.lesser_since) = (false, None, None);
-        self.ask_vips(at, id);
-        self.ask_masters(at);
-    }
-
-    fn ended(&mut self, at: SimTime, id: NodeId, end: End) {
-        let was_master = self.facts.is_master(id);
-        let was_calm = self.is_calm_but_for(id);
-        if end == End::Finished {
-            let result = invariants::k8_released(&self.facts, id)
-                .and_then(|()| invariants::v4_one_zero(&self.facts, id));
-            self.note(at, result);
-        }
-        let node = &mut self.facts.nodes[id.index()];
-        node.up = false;
-        node.paused_at = None;
-        node.state = StateName::Initialize;
-        if let Some(bound) = self.facts.lease_bound(id) {
-            self.ask_at(Bounded::Lease, id, at + bound + self.facts.drift(bound));
-        }
-        if was_master && was_calm && end != End::Finished {
-            self.await_successor(at, id);
-        }
-        self.ask_masters(at);
-    }
-
-    /// Whether, but for one node, all others are in one clique in which that node was MASTER long
-    /// enough to be known by all.
-    fn is_calm_but_for(&self, id: NodeId) -> bool {
-        let facts = &self.facts;
-        let (members, is_clique) = facts.clique(id);
-        let calm = facts.interval_max * 4 + facts.delay_max;
-        is_clique
-            && members.len() > 1
-            && facts.active <= 1
-            && members.iter().all(|member| {
-                let node = facts.node(*member);
-                let expected = if *member == id { StateName::Master } else { StateName::Backup };
-                node.state == expected && facts.transition_at + calm < facts.edge_at
-            })
-            && facts.scenario.ids().all(|node| node == id || members.contains(&node))
-    }
-
-    fn await_successor(&mut self, at: SimTime, id: NodeId) {
-        let facts = &self.facts;
-        let next = facts.scenario.ids().filter(|node| *node != id && facts.takes_part(*node));
-        let Some(interval) = facts.node(id).config.as_ref().map(|c| c.interval.duration()) else {
-            return;
-        };
-        let skew = next.map(|node| facts.skew(node, interval)).min().unwrap_or_default();
-        let bound = interval * 3 + skew + facts.delay_max;
-        let by = at + bound + facts.drift(bound);
-        self.facts.crash = Some(Crash { at, by });
-        self.ask_at(Bounded::Succeeded, NodeId(0), by);
-    }
-
-    fn asked(&mut self, at: SimTime, id: NodeId) {
-        let takes_part = self.facts.takes_part(id);
-        let is_master = self.facts.is_master(id);
-        let stops_calmly = self.is_calm_but_for(id);
-        let node = &mut self.facts.nodes[id.index()];
-        node.asked_at = Some(at);
-        node.stops_calmly = stops_calmly;
-        node.zeros_sent = 0;
-        node.owes_zero = (node.ailments == 0 || !is_master).then_some(takes_part && is_master);
-        self.ask_ended(at, id);
-        self.ask_masters(at);
-    }
-
-    /// From its process's death on, the guard is the node: it begins anew, and is about to end.
-    fn guarded(&mut self, at: SimTime, id: NodeId) {
-        let stops_calmly = self.is_calm_but_for(id);
-        let Some(config) = self.facts.node(id).config.clone() else { return };
-        let before = self.facts.node(id);
-        let priority = before.priority;
-        let died_after = before.paused_at.map_or(Duration::ZERO, |since| at.since(since));
-        self.started(at, id, &config);
-        let node = &mut self.facts.nodes[id.index()];
-        (node.is_guard, node.died_after) = (true, died_after);
-        if node.ours != 0 && died_after > config.interval.duration() * 2 {
-            self.marks.put(Mark::GuardTooLate);
-        }
-        let node = &mut self.facts.nodes[id.index()];
-        (node.priority, node.asked_at, node.stops_calmly) = (priority, Some(at), stops_calmly);
-        // How much of it the guard knows, nobody can tell.
-        node.owes_zero = None;
-        let over = CUT_AFTER + self.facts.kernel_bound();
-        self.ask_at(Bounded::Guarded, id, at + over + self.facts.drift(over));
-        self.ask_ended(at, id);
-        self.ask_masters(at);
-    }
-
-    fn ask_ended(&mut self, at: SimTime, id: NodeId) {
-        let cut = if self.facts.node(id).is_guard { CUT_AFTER } else { Duration::ZERO };
-        let bound = cut + HOOK_TIMEOUT + SHUTDOWN_MARGIN + self.facts.kernel_bound();
-        let bound = bound + self.facts.handover_max(id);
-        self.ask_at(Bounded::Ended, id, at + bound + self.facts.drift(bound));
-    }
-
-    fn paused(&mut self, at: SimTime, id: NodeId) {
-        self.facts.nodes[id.index()].paused_at = Some(at);
-        if let Some(bound) = self.facts.lease_bound(id) {
-            self.ask_at(Bounded::Lease, id, at + bound + self.facts.drift(bound));
-        }
-        self.ask_masters(at);
-    }
-
-    fn resumed(&mut self, at: SimTime, id: NodeId) {
-        self.marks.put(match self.facts.node(id).state {
-            StateName::Master | StateName::Leaving => Mark::PausedMasterResumed,
-            StateName::Initialize | StateName::Backup => Mark::PausedBackupResumed,
-        });
-        let node = &mut self.facts.nodes[id.index()];
-        node.paused_for = node.paused_at.take().map_or(Duration::ZERO, |since| at.since(since));
-        node.resumed_at = Some(at);
-        let is_blind = node.sighted_at + node.paused_for > at;
-        let unread = node.unread_config.take();
-        if is_blind {
-            self.facts.sight(at, id);
-        }
-        if let Some(config) = unread {
-            self.read(at, id, &config);
-        }
-        self.ask_vips(at, id);
-        self.ask_masters(at);
-    }
-
-    fn reloaded(&mut self, at: SimTime, id: NodeId, config: &RouterConfig) {
-        let node = &mut self.facts.nodes[id.index()];
-        // One that is asked to end reads no file any more.
-        if node.asked_at.is_some() {
-            return;
-        }
-        if node.paused_at.is_some() {
-            node.unread_config = Some(config.clone());
-            return;
-        }
-        self.read(at, id, config);
-    }
-
-    /// Its process takes what the file says.
-    fn read(&mut self, at: SimTime, id: NodeId, config: &RouterConfig) {
-        if self.facts.is_master(id) {
-            self.marks.put(Mark::ReloadAsMaster);
-        }
-        let node = &mut self.facts.nodes[id.index()];
-        let is_same = node.config.as_ref() == Some(config);
-        self.reloads[id.index()] = is_same && node.asked_at.is_none();
-        if !is_same {
-            node.config = Some(config.clone());
-            node.changed_at = at;
-            // A new interval is announced at once, and counts from now.
-            (node.sent, node.provoked) = (0, node.provoked + 2);
-        }
-        self.ask_vips(at, id);
-        self.ask_masters(at);
     }
 
     fn event(&mut self, at: SimTime, id: NodeId, event: &Event) {
@@ -371,7 +190,14 @@ impl Judge<'_> {
             Reason::MasterReleased => self.marks.put(Mark::Prio0Takeover),
             Reason::Announced(_) if node.is_guard => self.marks.put(Mark::GuardHandedOver),
             Reason::Announced(_) => self.marks.put(Mark::HandedOver),
-            Reason::Inherited if !node.is_guard => self.marks.put(Mark::Inherited),
+            Reason::Inherited if !node.is_guard => {
+                let is_master = |exchange: &Exchange| exchange.state == StateName::Master;
+                let is_exchanged = node.exchange.as_ref().is_some_and(is_master);
+                self.marks.put(Mark::Inherited);
+                if is_exchanged {
+                    self.marks.put(Mark::UpgradedAsMaster);
+                }
+            }
             Reason::NobodyFollowed => self.marks.put(Mark::HandoverUnanswered),
             Reason::MasterDown if from == StateName::Backup => {
                 let lesser = node.last_positive.is_some_and(|heard| {

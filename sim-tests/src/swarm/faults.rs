@@ -43,6 +43,7 @@ enum Kind {
     CheckFails,
     HookHangs,
     Death,
+    Upgrade,
 }
 
 /// What goes well with any interval.
@@ -80,7 +81,7 @@ const SLOW: [Kind; 8] = [
 ];
 
 /// What needs a guard.
-const GUARDED: [Kind; 1] = [Kind::Death];
+const GUARDED: [Kind; 2] = [Kind::Death, Kind::Upgrade];
 
 struct Drawer {
     draws: Draws,
@@ -119,6 +120,18 @@ impl Drawer {
     fn span(&mut self) -> u64 {
         let scale = [self.interval / 10, self.interval, self.interval * 4][index(self.roll(3))];
         scale / 4 + self.roll(scale * 3)
+    }
+
+    /// How long an exchange of programs takes: often what it does take, now and then about as long as
+    /// the guard waits, or longer.
+    fn exchange(&mut self) -> u64 {
+        const MILLI: u64 = 1_000_000;
+        let heir_within = self.interval.clamp(100 * MILLI, 1_000 * MILLI);
+        match self.roll(4) {
+            0 | 1 => 20 * MILLI + self.roll(40 * MILLI),
+            2 => self.roll(heir_within),
+            _ => heir_within / 2 + self.roll(heir_within * 2),
+        }
     }
 }
 
@@ -204,6 +217,7 @@ fn place(drawer: &mut Drawer, faults: &mut [Fault], calm: SimTime) {
         drawer.begin(1_000 + u64::try_from(position).unwrap_or(0));
         let span = match fault.kind {
             FaultKind::Reload { .. } | FaultKind::VipTaken { .. } => 0,
+            FaultKind::Upgrade { .. } => drawer.exchange(),
             _ => drawer.span(),
         };
         let latest = calm.0.saturating_sub(span).max(first + 1);
@@ -284,6 +298,7 @@ fn kind(drawer: &mut Drawer, scenario: &Scenario, kind: Kind) -> FaultKind {
         Kind::Stop => FaultKind::Stop { node },
         Kind::Kill => FaultKind::Kill { node },
         Kind::Death => FaultKind::Death { node },
+        Kind::Upgrade => FaultKind::Upgrade { node },
         Kind::PowerLoss => FaultKind::PowerLoss { node },
         Kind::Pause => FaultKind::Pause { node },
         Kind::LinkDown => FaultKind::LinkDown { node },

@@ -33,6 +33,10 @@ pub(crate) fn kill(number: usize) -> FaultKind {
     FaultKind::Kill { node: node(number) }
 }
 
+pub(crate) fn upgrade(number: usize) -> FaultKind {
+    FaultKind::Upgrade { node: node(number) }
+}
+
 pub(crate) fn stop(number: usize) -> FaultKind {
     FaultKind::Stop { node: node(number) }
 }
@@ -68,6 +72,11 @@ impl Story {
 
     pub(crate) fn vips(mut self, count: u8) -> Self {
         self.0.vips = count;
+        self
+    }
+
+    pub(crate) fn guarded(mut self) -> Self {
+        self.0.guarded = true;
         self
     }
 

@@ -20,6 +20,32 @@ pub struct Heard {
     pub interval: Duration,
 }
 
+/// An exchange of programs where all else was well.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// When the old one was gone.
+    pub at: SimTime,
+    /// When the new one began.
+    pub until: SimTime,
+    /// The state of its router then.
+    pub state: StateName,
+    /// When it last sent an advert as MASTER.
+    pub sent_at: Option<SimTime>,
+    /// Its configuration.
+    pub config: RouterConfig,
+    /// How many faults had begun and ended.
+    pub edges: u32,
+}
+
+impl Exchange {
+    /// How long after its last advert what a MASTER leaves is valid at least: two intervals after it
+    /// last said that it was alive, which may be a quarter of one before that advert.
+    #[must_use]
+    pub fn known_for(&self) -> Duration {
+        self.config.interval.duration() * 7 / 4
+    }
+}
+
 /// What is known of one node.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -29,6 +55,10 @@ pub struct Node {
     pub is_guard: bool,
     /// How long its process had been stopped when it died.
     pub died_after: Duration,
+    /// When its program was replaced, while nobody has come in its place.
+    pub replaced_at: Option<SimTime>,
+    /// That, where all else was well; until its node has another process, or a guard.
+    pub exchange: Option<Exchange>,
     /// When its process began.
     pub started_at: SimTime,
     /// When it was asked to end.
@@ -136,6 +166,8 @@ impl Node {
             up: false,
             is_guard: false,
             died_after: Duration::ZERO,
+            replaced_at: None,
+            exchange: None,
             started_at: SimTime::ZERO,
             asked_at: None,
             stops_calmly: false,
