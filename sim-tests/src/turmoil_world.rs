@@ -130,13 +130,13 @@ impl<'s, O: Observer> TurmoilWorld<'s, O> {
     /// The file that the scenario and its reloads so far give a node.
     #[must_use]
     pub fn configured_file(&self, node: NodeId) -> String {
-        file::text(&self.scenario.config(node, &self.changes[node.index()]))
+        file::text(self.scenario, &self.scenario.config(node, &self.changes[node.index()]))
     }
 
     /// Sends SIGHUP to a node's process, if it has one.
     pub fn hang_up(&self, node: NodeId) {
         let station = &self.stations[node.index()];
-        if station.machine.is_running() {
+        if station.has_daemon() {
             station.signal(Signal::HangUp);
         }
     }
@@ -152,6 +152,7 @@ impl<'s, O: Observer> TurmoilWorld<'s, O> {
     fn step(&mut self) {
         let now = self.now;
         self.befall();
+        self.wait_no_longer();
         self.befall_patroni();
         while let Some(held) = {
             let mut wire = self.wire.borrow_mut();
@@ -208,6 +209,6 @@ fn simulation(scenario: &Scenario) -> Sim<'static> {
 fn station(scenario: &Scenario, node: NodeId, wire: Rc<RefCell<Wire>>, cuts: Rc<Cuts>) -> Station {
     let clock = Clock::new(SimTime::ZERO, scenario.nodes[node.index()].drift_ppm);
     let machine = Rc::new(Machine::new(scenario.host(node), clock));
-    let file = file::text(&scenario.config(node, &Changes::default()));
+    let file = file::text(scenario, &scenario.config(node, &Changes::default()));
     Station::new(machine, wire, file.into_bytes(), cuts)
 }

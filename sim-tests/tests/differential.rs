@@ -15,7 +15,7 @@ use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::{Clock, SimTime};
 use openproxy_sim_tests::des::Des;
 use openproxy_sim_tests::fault::FaultKind;
-use openproxy_sim_tests::observe::{Observation, Observer};
+use openproxy_sim_tests::observe::{End, Observation, Observer};
 use openproxy_sim_tests::scenario::Scenario;
 use openproxy_sim_tests::turmoil_world;
 
@@ -165,20 +165,40 @@ impl Pair {
     }
 }
 
+/// How often a guard began, and a program was exchanged, in runs that were compared line by line.
+#[derive(Debug, Default)]
+struct Seen {
+    guards: usize,
+    exchanges: usize,
+}
+
+impl Seen {
+    fn look_at(&mut self, pair: &Pair) {
+        let count = |observation: Observation<'_>| {
+            let text = format!("{observation:?}");
+            pair.driver.lines.iter().filter(|(_, _, line)| *line == text).count()
+        };
+        self.guards += count(Observation::Guarded);
+        self.exchanges += count(Observation::Ended(End::Replaced));
+    }
+}
+
 #[test]
 fn both_runners_tell_the_same() {
-    let (mut whole, mut changes, mut lines) = (0, 0, 0);
+    let (mut whole, mut changes, mut lines, mut seen) = (0, 0, 0, Seen::default());
     for seed in 0..SEEDS {
         let pair = Pair::run(seed);
         whole += u64::from(pair.is_whole());
         changes += pair.core.changes.len();
         if pair.scenario.nodes.iter().all(|node| node.drift_ppm == 0) {
             lines += pair.compare_lines();
+            seen.look_at(&pair);
         }
     }
     println!(
         "{whole} of {SEEDS} runs compare whole: {changes} changes of state; \
-         and {lines} lines with good clocks"
+         and {lines} lines with good clocks, {seen:?}"
     );
+    assert!(seen.guards >= 3 && seen.exchanges >= 3, "{seen:?}");
     assert!(whole * 10 >= SEEDS * 9, "only {whole} of {SEEDS} compare whole");
 }

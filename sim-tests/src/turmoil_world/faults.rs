@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use openproxy_core::vrrp::Inheritance;
 use openproxy_io_sim::NodeId;
 use openproxy_io_sim::clock::Clock;
 use openproxy_io_sim::neighbours::Claim;
@@ -10,6 +11,7 @@ use openproxy_io_sim::platform::{Held, turmoil_address};
 use super::TurmoilWorld;
 use super::process::Signal;
 use crate::fault::{Fault, FaultKind, apply_to_host, apply_to_lan};
+use crate::heir::AwaitedHeir;
 use crate::observe::{End, Observation, Observer};
 use crate::timetable::Entry;
 
@@ -74,10 +76,15 @@ impl<O: Observer> TurmoilWorld<'_, O> {
         let now = self.now;
         let station = Rc::clone(&self.stations[node.index()]);
         let machine = &station.machine;
-        let runs = machine.is_running();
+        let runs = station.has_daemon();
         match kind {
-            // Nobody has a guard here.
-            FaultKind::Kill { .. } | FaultKind::Death { .. } => self.end(node, End::Killed),
+            FaultKind::Kill { .. } => self.end(node, End::Killed),
+            FaultKind::Death { .. } if runs => {
+                let estate = machine.host.borrow().estate();
+                machine.end_process();
+                self.guard(node, estate);
+            }
+            FaultKind::Upgrade { .. } if runs && machine.gate.is_open() => self.replace(node),
             FaultKind::PowerLoss { .. } => {
                 self.end(node, End::PowerLost);
                 let kernel = &mut machine.host.borrow_mut().kernel;
@@ -108,7 +115,9 @@ impl<O: Observer> TurmoilWorld<'_, O> {
         let station = Rc::clone(&self.stations[node.index()]);
         let machine = &station.machine;
         match kind {
-            FaultKind::Kill { .. } | FaultKind::Death { .. } => self.start(node),
+            FaultKind::Kill { .. } | FaultKind::Death { .. } | FaultKind::Upgrade { .. } => {
+                self.start(node);
+            }
             FaultKind::PowerLoss { .. } => {
                 let drift = self.scenario.nodes[node.index()].drift_ppm;
                 machine.set_clock(Clock::new(now, drift));
@@ -120,7 +129,7 @@ impl<O: Observer> TurmoilWorld<'_, O> {
                 self.end(node, End::Killed);
                 self.start(node);
             }
-            FaultKind::Pause { .. } if machine.is_running() && !machine.gate.is_open() => {
+            FaultKind::Pause { .. } if station.has_daemon() && !machine.gate.is_open() => {
                 machine.gate.open();
                 self.observer.observe(now, node, Observation::Resumed);
             }
@@ -128,18 +137,58 @@ impl<O: Observer> TurmoilWorld<'_, O> {
         }
     }
 
-    /// Starts a process, if none runs.
+    /// Starts a daemon, if none runs; where a guard does, in its place.
     fn start(&mut self, node: NodeId) {
         let station = &self.stations[node.index()];
-        if !station.machine.is_running() {
-            station.begin_process();
+        if station.has_guard() {
+            station.succeed_guard();
+        } else if !station.has_daemon() {
+            let heir = station.heir.take();
+            station.begin_daemon(heir.map(|heir| heir.estate).unwrap_or_default());
             self.sim.bounce(turmoil_address(node));
+        }
+    }
+
+    /// Where a process was, its guard begins to hand over.
+    fn guard(&mut self, node: NodeId, estate: Vec<Inheritance>) {
+        self.stations[node.index()].begin_guard(estate);
+        self.sim.bounce(turmoil_address(node));
+        self.observer.observe(self.now, node, Observation::Guarded);
+    }
+
+    /// Another program is executed in place of a process.
+    fn replace(&mut self, node: NodeId) {
+        let station = &self.stations[node.index()];
+        let machine = &station.machine;
+        if !self.scenario.guarded || machine.host.borrow().runs_hook() {
+            return;
+        }
+        let changes = &self.changes[node.index()];
+        let host = machine.host.borrow();
+        let heir = AwaitedHeir::new(self.scenario, changes, (&host, machine.clock()), self.now);
+        drop(host);
+        station.heir.replace(Some(heir));
+        machine.end_process();
+        self.sim.crash(turmoil_address(node));
+        self.observer.observe(self.now, node, Observation::Ended(End::Replaced));
+    }
+
+    /// Guards that have waited long enough for another program begin.
+    pub(super) fn wait_no_longer(&mut self) {
+        for node in self.scenario.ids() {
+            let station = &self.stations[node.index()];
+            let heir = station.heir.borrow_mut().take_if(|heir| heir.until <= self.now);
+            if let Some(heir) = heir {
+                self.guard(node, heir.estate);
+            }
         }
     }
 
     /// Ends a process without a word to it.
     fn end(&mut self, node: NodeId, end: End) {
-        let machine = &self.stations[node.index()].machine;
+        let station = &self.stations[node.index()];
+        let machine = &station.machine;
+        station.heir.take();
         let was_running = machine.is_running();
         // Before its future is dropped: what that does must change nothing.
         machine.end_process();

@@ -7,13 +7,15 @@ use openproxy_core::vrrp::{
     AdverInterval, Check, Handover, Preempt, RouterConfig, TrackConfig, Transport, Version, Weight,
 };
 
+use crate::scenario::Scenario;
+
 /// The text of a file that says this.
 ///
 /// # Panics
 /// If it is something that no scenario says.
 #[must_use]
-pub(crate) fn text(config: &RouterConfig) -> String {
-    let mut text = String::from("[general.virtual_router]\n");
+pub(crate) fn text(scenario: &Scenario, config: &RouterConfig) -> String {
+    let mut text = format!("[general]\nguard = {}\n\n[general.virtual_router]\n", scenario.guarded);
     let mut line = |key: &str, value: String| {
         writeln!(text, "{key} = {value}").expect("a string takes everything");
     };

@@ -5,9 +5,10 @@
 //! thread, a second future. Nothing is spawned: a panic anywhere ends the run, and the order of
 //! everything that wakes in one moment is the order of the branches of a `select!`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -20,12 +21,14 @@ use openproxy::reload::{Decision, FileWatcher};
 use openproxy_core::io::{Command, Platform as _};
 use openproxy_core::supervisor::Supervisor;
 use openproxy_core::time::Duration;
+use openproxy_core::vrrp::Inheritance;
 use openproxy_io_sim::patroni::host;
 use openproxy_io_sim::platform::{
     Machine, SimPlatform, Told, Wire, sleep_until, time, turmoil_address,
 };
 use tokio::sync::{Notify, mpsc};
 
+use crate::heir::AwaitedHeir;
 use crate::patroni::net::{Cuts, Dialer};
 
 /// What diagnostics call the file.
@@ -43,6 +46,13 @@ pub(crate) enum Signal {
     Terminate,
 }
 
+/// What a process is, and what it was left.
+#[derive(Clone, Debug)]
+enum Role {
+    Daemon(Vec<Inheritance>),
+    Guard(Vec<Inheritance>),
+}
+
 /// A machine with its disk.
 #[derive(Debug)]
 pub(crate) struct Station {
@@ -51,6 +61,13 @@ pub(crate) struct Station {
     file: RefCell<Vec<u8>>,
     signals: RefCell<VecDeque<Signal>>,
     signalled: Notify,
+    /// What the process is that runs, or is about to.
+    role: RefCell<Role>,
+    /// Somebody asks a guard for what was left to it.
+    is_asked: Cell<bool>,
+    asked: Notify,
+    /// Who is to take the place of the process that was here.
+    pub(crate) heir: RefCell<Option<AwaitedHeir>>,
     /// Whom discovery doesn't reach.
     cuts: Rc<Cuts>,
 }
@@ -62,8 +79,28 @@ impl Station {
         file: Vec<u8>,
         cuts: Rc<Cuts>,
     ) -> Self {
-        let (file, signals) = (RefCell::new(file), RefCell::default());
-        Self { machine, wire, file, signals, signalled: Notify::new(), cuts }
+        Self {
+            machine,
+            wire,
+            file: RefCell::new(file),
+            signals: RefCell::default(),
+            signalled: Notify::new(),
+            role: RefCell::new(Role::Daemon(Vec::new())),
+            is_asked: Cell::new(false),
+            asked: Notify::new(),
+            heir: RefCell::default(),
+            cuts,
+        }
+    }
+
+    /// Whether a process runs that people know of.
+    pub(crate) fn has_daemon(&self) -> bool {
+        self.machine.is_running() && matches!(*self.role.borrow(), Role::Daemon(_))
+    }
+
+    /// Whether a guard hands over.
+    pub(crate) fn has_guard(&self) -> bool {
+        self.machine.is_running() && !self.has_daemon()
     }
 
     pub(crate) fn write_file(&self, bytes: Vec<u8>) {
@@ -75,10 +112,36 @@ impl Station {
         self.signalled.notify_one();
     }
 
-    /// A process is about to run: signals were for the one before.
-    pub(crate) fn begin_process(&self) {
+    /// A daemon is about to run: signals were for the one before.
+    pub(crate) fn begin_daemon(&self, estate: Vec<Inheritance>) {
+        self.begin_process(Role::Daemon(estate));
+    }
+
+    /// A guard is about to run.
+    pub(crate) fn begin_guard(&self, estate: Vec<Inheritance>) {
+        self.begin_process(Role::Guard(estate));
+    }
+
+    /// A daemon is about to run in place of a guard, which gives it what there still is.
+    pub(crate) fn succeed_guard(&self) {
+        self.machine.end_process();
+        self.begin_daemon(Vec::new());
+        self.is_asked.set(true);
+        self.asked.notify_one();
+    }
+
+    fn begin_process(&self, role: Role) {
+        self.role.replace(role);
+        self.is_asked.set(false);
         self.signals.borrow_mut().clear();
         self.machine.begin_process();
+    }
+
+    /// Returns once somebody asks the guard that runs here.
+    async fn asked(&self) {
+        while !self.is_asked.get() {
+            self.asked.notified().await;
+        }
     }
 
     fn tell(&self, told: Told) {
@@ -93,12 +156,47 @@ impl Station {
     }
 }
 
-/// The life of the process that its machine has just begun. A file that can't be used is its end.
+/// The life of the process that its machine has just begun.
 pub(crate) async fn live(station: Rc<Station>) -> turmoil::Result {
     // Turmoil runs what it is given at once; until the scenario starts it, this is nobody.
     if !station.machine.is_running() {
         return Ok(());
     }
+    let role = station.role.borrow().clone();
+    let estate = match role {
+        Role::Daemon(estate) => Some(estate),
+        Role::Guard(estate) => hand_over(&station, &estate).await?,
+    };
+    match estate {
+        Some(estate) => serve_on(&station, &estate).await,
+        None => Ok(()),
+    }
+}
+
+/// The life of a guard, to the end of its handover; or until a daemon asks for what is left.
+async fn hand_over(
+    station: &Station,
+    estate: &[Inheritance],
+) -> io::Result<Option<Vec<Inheritance>>> {
+    let wire = Rc::clone(&station.wire);
+    let mut platform = SimPlatform::open(Rc::clone(&station.machine), wire).await?;
+    let mut supervisor = Supervisor::guard(estate);
+    let report = |event| station.tell(Told::Event(event));
+    let mut lateness = Lateness::default();
+    tokio::select! {
+        biased;
+        () = station.asked() => {}
+        () = driver::run(&mut supervisor, &mut platform, &mut lateness, report) => {
+            station.machine.end_process();
+            station.tell(Told::Finished);
+            return Ok(None);
+        }
+    }
+    Ok(Some(supervisor.estate(platform.now())))
+}
+
+/// The life of a daemon. A file that can't be used is its end.
+async fn serve_on(station: &Station, estate: &[Inheritance]) -> turmoil::Result {
     let bytes = station.file.borrow().clone();
     let Ok(loaded) = load_bytes(FILE, &bytes) else {
         station.machine.end_process();
@@ -109,7 +207,10 @@ pub(crate) async fn live(station: Rc<Station>) -> turmoil::Result {
     }
     let wire = Rc::clone(&station.wire);
     let mut platform = SimPlatform::open(Rc::clone(&station.machine), wire).await?;
-    let mut supervisor = Supervisor::new(loaded.routers.clone());
+    let mut supervisor = Supervisor::new(loaded.routers.clone()).inheriting(estate);
+    if loaded.guard {
+        supervisor = supervisor.guarded();
+    }
     let discovery = loaded.discovery.clone();
     let watcher = FileWatcher::new(FILE.to_owned(), bytes, loaded, platform.now());
     let mut lateness = Lateness::default();
@@ -118,8 +219,8 @@ pub(crate) async fn live(station: Rc<Station>) -> turmoil::Result {
     tokio::select! {
         biased;
         // First, so that the driver's turn finds what a signal of the same moment asks for.
-        never = serve(&station, watcher, &requests) => match never {},
-        never = discover(&station, discovery, asked) => match never {},
+        never = serve(station, watcher, &requests) => match never {},
+        never = discover(station, discovery, asked) => match never {},
         () = driver::run(&mut supervisor, &mut platform, &mut lateness, report) => {}
     }
     station.machine.end_process();

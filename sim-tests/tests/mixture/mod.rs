@@ -55,13 +55,14 @@ pub(crate) fn scenario(seed: u64) -> Scenario {
     scenario.ipv6 = scenario.version == 3 && dice.is(20);
     scenario.lease = dice.is(70);
     scenario.vips = dice.pick(1, 3);
+    scenario.guarded = dice.is(50);
     for node in &mut scenario.nodes {
         spread(&mut dice, node, seed % 2 == 1);
     }
     scenario.end = SimTime::from_secs(45);
     let faults = dice.pick(1, 5);
     for _ in 0..faults {
-        let fault = fault(&mut dice, count);
+        let fault = fault(&mut dice, count, scenario.guarded);
         if !scenario.faults.iter().any(|known| known.clashes_with(&fault)) {
             scenario.faults.push(fault);
         }
@@ -82,7 +83,8 @@ fn spread(dice: &mut Dice, node: &mut NodeSpec, drifts: bool) {
 }
 
 /// Any but a reload, which takes the turmoil runner half a second longer.
-fn fault(dice: &mut Dice, count: u64) -> Fault {
+#[expect(clippy::wildcard_enum_match_arm, reason = "most last as long as they are drawn to")]
+fn fault(dice: &mut Dice, count: u64, is_guarded: bool) -> Fault {
     let position = dice.pick::<u64>(0, count - 1);
     let id = |position: u64| NodeId(u8::try_from(position % count).expect("few"));
     let (node, other) = (id(position), id(position + dice.pick::<u64>(1, count - 1)));
@@ -115,8 +117,16 @@ fn fault(dice: &mut Dice, count: u64) -> Fault {
         FaultKind::LostEvents { node },
         FaultKind::Refuse { node, operation: RefusedOperation::Add },
     ];
+    if is_guarded && dice.is(40) {
+        kinds = vec![FaultKind::Death { node }, FaultKind::Upgrade { node }];
+    }
     let kind = kinds.swap_remove(dice.pick(0, kinds.len() as u64 - 1));
     let at = dice.millis(3_000, 28_000);
     let lasts = dice.millis(100, 15_000);
+    let lasts = match kind {
+        // About as long as a guard waits.
+        FaultKind::Upgrade { .. } => SimTime(lasts.0 / 15_000_000 * 2_000_000),
+        _ => lasts,
+    };
     Fault { at, until: at + lasts.since(SimTime::ZERO), kind }
 }

@@ -1,5 +1,6 @@
 //! Stories of whole clusters, told by the turmoil runner: the daemon's driver, file and reload.
 
+mod guarding;
 mod together;
 mod told;
 
