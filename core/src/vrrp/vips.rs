@@ -194,11 +194,7 @@ impl Vips {
             entry.retry_at = None;
             entry.refused = false;
             entry.reorder = false;
-            // One that an earlier process left may not have been asked for yet: it waits for a hook.
-            let is_settled = entry.in_flight.is_none()
-                && entry.own_removals == 0
-                && !mutated!(RefusedRenewalForgotten);
-            entry.present |= is_settled && kernel.interfaces.has_ours(self.index, entry.vip);
+            entry.find_leftover(kernel.interfaces, self.index);
         }
         self.reconcile(kernel);
     }
@@ -255,6 +251,9 @@ impl Vips {
             for entry in old.iter_mut().filter(|entry| entry.present) {
                 entry.reset_until = reset_until;
             }
+        }
+        for entry in &mut old {
+            entry.find_leftover(kernel.interfaces, self.index);
         }
         if !mutated!(DroppedVipKept) {
             self.leaving.extend(old.into_iter().filter(|e| e.present || e.in_flight.is_some()));

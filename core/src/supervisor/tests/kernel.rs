@@ -139,6 +139,28 @@ fn an_owners_leftover_goes_with_a_promotion_that_is_broken_off() {
 }
 
 #[test]
+fn an_owners_leftover_goes_with_the_file_that_named_it() {
+    let leftovers = [VIP, "10.0.0.201"];
+    let mut owner = config(255);
+    owner.hooks.pre_promote = Some(["up".to_owned()].into());
+    owner.vips = leftovers.map(|text| vip(&format!("{text}/24"))).into();
+    let mut addresses = vec![address(OWN, 24)];
+    for text in leftovers {
+        let leftover = Address { ours: true, secondary: true, ..address(text, 24) };
+        addresses.push(Address { valid_secs: Some(60), ..leftover });
+    }
+    let mut node = Node::start_with(vec![owner.clone()], vec![link(true)], addresses);
+    owner.vips = [vip("10.0.0.200/24")].into();
+    node.command(Command::Reload(vec![owner]));
+    let is_dropped = |address: &Address| address.ip == ip("10.0.0.201");
+    assert!(!node.addresses.iter().any(is_dropped), "though the hook still runs");
+    let id = node.hooks[0].id;
+    node.end_hook(id, Ok(()));
+    assert!(node.vip().is_some());
+    assert_eq!(node.state(), Master);
+}
+
+#[test]
 fn a_vip_that_was_removed_unheard_needs_no_removal() {
     let mut node = master();
     node.addresses.retain(|address| address.ip != ip(VIP));

@@ -1,6 +1,7 @@
 //! One VIP: whether it is there, and what is under way for it.
 
-use crate::io::{AddressOperation, Generation, Lifetime};
+use crate::interfaces::Interfaces;
+use crate::io::{AddressOperation, Generation, InterfaceIndex, Lifetime};
 use crate::time::Instant;
 use crate::vrrp::Vip;
 
@@ -46,6 +47,15 @@ impl Entry {
             Some((_, AddressOperation::Add(_) | AddressOperation::Remove)) => true,
             Some((_, AddressOperation::Renew(_))) | None => false,
         }
+    }
+
+    /// One that an earlier process left may not have been asked for yet: it waits for a hook. It is to
+    /// go nevertheless.
+    pub(super) fn find_leftover(&mut self, interfaces: &Interfaces, index: Option<InterfaceIndex>) {
+        let is_settled = self.in_flight.is_none()
+            && self.own_removals == 0
+            && !mutated!(RefusedRenewalForgotten);
+        self.present |= is_settled && interfaces.has_ours(index, self.vip);
     }
 
     /// It is off the interface.
