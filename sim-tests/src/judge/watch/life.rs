@@ -93,11 +93,25 @@ impl Judge<'_> {
         let node = self.facts.node(id);
         let master = self.facts.scenario.ids().find(|other| self.facts.is_master(*other))?;
         let serves = node.ours == self.facts.wanted(id) && !node.gate_closed;
-        let is_well = self.is_calm_but_for(master) && !node.is_ailing(at);
+        let mut others = self.facts.scenario.ids().filter(|other| *other != master);
+        let is_settled = others.all(|other| self.lets_be(at, other, master));
+        let is_well = self.is_calm_but_for(master) && is_settled && !node.is_ailing(at);
         let is_served = id != master || serves;
         let config = node.config.clone().filter(|_| is_well && is_served)?;
         let (state, sent_at, edges) = (node.state, node.sent_at, self.facts.edges);
         Some(Exchange { at, until: SimTime::MAX, state, sent_at, config, edges })
+    }
+
+    /// Whether the last advert of a MASTER has come to another node, or is on its way; and whether that
+    /// one isn't about to replace it.
+    fn lets_be(&self, at: SimTime, id: NodeId, master: NodeId) -> bool {
+        let (node, of) = (self.facts.node(id), self.facts.node(master));
+        let Some(config) = &of.config else { return false };
+        let within = config.interval.duration() + self.facts.delay_max;
+        let hears = node.last_positive.is_some_and(|heard| {
+            heard.from == master && at.since(heard.at) <= within + self.facts.drift(within)
+        });
+        hears && (node.priority <= of.priority || !self.facts.preempts(id))
     }
 
     /// Whether, but for one node, all others are in one clique in which that node was MASTER long
