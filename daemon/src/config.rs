@@ -10,6 +10,7 @@ mod conflicts;
 mod diagnostic;
 mod follow;
 mod keys;
+mod log_format;
 mod peers;
 mod pooler;
 mod report;
@@ -33,6 +34,7 @@ use toml::de::DeTable;
 
 pub(crate) use diagnostic::OneLine;
 pub use diagnostic::{Diagnostic, Position, Severity};
+pub use log_format::LogFormat;
 use pooler::{DEFAULT_RENEW_INTERVAL, Rest};
 use report::{Lines, Report};
 use router::Draft;
@@ -62,6 +64,8 @@ pub struct Loaded {
     /// The priority, from 1 to 99, that the threads of the virtual routers are to have under
     /// `SCHED_FIFO`.
     pub realtime: Option<u8>,
+    /// How the lines of the log are written.
+    pub log_format: LogFormat,
     /// Where a running daemon tells what it knows.
     pub status: StatusConfig,
     /// How often the file is to be read again.
@@ -147,6 +151,7 @@ pub fn load(path: &str, text: &str) -> Result<Loaded, Vec<Diagnostic>> {
             user: rest.user,
             guard: rest.guard.unwrap_or(true),
             realtime: rest.realtime,
+            log_format: rest.log_format.unwrap_or_default(),
             status: rest.status,
             renew_interval,
             notes,

@@ -6,6 +6,7 @@ mod post;
 use std::time::Duration;
 
 use keeper::Keeper;
+use openproxy::config::Loaded;
 use openproxy::process::Process;
 pub(crate) use post::run;
 
@@ -25,16 +26,11 @@ pub(crate) enum Hold {
 
 impl Hold {
     /// Begins; needs a runtime. A guard gets the priority of the virtual routers under `SCHED_FIFO`.
-    pub(crate) fn begin(
-        lock: Option<VipLock>,
-        is_guarded: bool,
-        realtime: Option<u8>,
-        process: Process,
-    ) -> Self {
+    pub(crate) fn begin(lock: Option<VipLock>, loaded: &Loaded, process: Process) -> Self {
         match lock {
             None => Self::None,
-            Some(lock) if !is_guarded => Self::Lock(lock),
-            Some(lock) => Self::Guarded(Box::new(Keeper::start(lock, realtime, process))),
+            Some(lock) if !loaded.guard => Self::Lock(lock),
+            Some(lock) => Self::Guarded(Box::new(Keeper::start(lock, loaded, process))),
         }
     }
 

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use nix::sys::signal::Signal;
-use openproxy::config::{Diagnostic, Loaded};
+use openproxy::config::{Diagnostic, Loaded, LogFormat};
 use openproxy::driver::{self, Lateness};
 use openproxy::routers::Look;
 use openproxy::routers::history::Transition;
@@ -112,8 +112,10 @@ pub(crate) fn lock_or_inherit() -> Result<(VipLock, Vec<Inheritance>), (Exit, St
 pub(crate) fn start_guard(
     lock: &VipLock,
     realtime: Option<u8>,
+    log_format: LogFormat,
 ) -> Result<(Child, PipeWriter), String> {
-    guard::start(lock, realtime).map_err(|error| chain(&error))
+    let variables = logging::guard_variables(log_format);
+    guard::start(lock, realtime, variables).map_err(|error| chain(&error))
 }
 
 /// Waits, as a guard, for the end of the daemon.

@@ -1,20 +1,31 @@
-//! The log: lines of text on standard error, written by a thread of their own.
+//! The log: lines of text or JSON on standard error, written by a thread of their own.
 //!
 //! Nobody waits for the log, least of all the thread that sends adverts: lines that the reader of
 //! standard error doesn't take are dropped and counted.
+
+mod fields;
+mod lines;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::MetadataExt as _;
 
+use openproxy::config::LogFormat;
 use openproxy_core::discovery;
 use openproxy_core::event::{Event, Level};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
+use fields::Fields;
+use lines::Lines;
+
 const FILTER_VARIABLE: &str = "OPENPROXY_LOG";
 const DEFAULT_FILTER: &str = "info";
 const LINES_MAX: usize = 8_192;
+/// How a guard is told of [`LogFormat::Json`] by the daemon: it knows no file.
+const GUARD_VARIABLE: (&str, &str) = ("OPENPROXY_GUARD_LOG", "json");
 
 /// The running log. Its end writes what is still in the queue.
 #[derive(Debug)]
@@ -26,23 +37,20 @@ pub(crate) struct Log {
 
 impl Log {
     /// Starts the log of this process.
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(format: LogFormat) -> Self {
         let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LINES_MAX);
         let (writer, worker) = builder.thread_name("log").finish(io::stderr());
         let dropped = writer.error_counter();
         let filter = EnvFilter::try_from_env(FILTER_VARIABLE);
         let is_filter_wrong = filter.is_err() && std::env::var_os(FILTER_VARIABLE).is_some();
-        let format = tracing_subscriber::fmt()
+        let subscriber = tracing_subscriber::fmt()
             .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER)))
             .with_writer(writer)
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(false);
+            .with_ansi(format == LogFormat::Text && io::stderr().is_terminal())
+            .fmt_fields(lines::words())
+            .event_format(Lines::new(format, is_journal()));
         // A second subscriber is refused; there is only this one.
-        let _ = if is_journal() {
-            tracing::subscriber::set_global_default(format.without_time().finish())
-        } else {
-            tracing::subscriber::set_global_default(format.finish())
-        };
+        let _ = tracing::subscriber::set_global_default(subscriber.finish());
         if is_filter_wrong {
             tracing::warn!("{FILTER_VARIABLE} can't be understood; logging at {DEFAULT_FILTER}");
         }
@@ -64,24 +72,64 @@ impl Log {
     }
 }
 
+/// The variables that a guard of a daemon with this format is started with.
+pub(crate) fn guard_variables(format: LogFormat) -> &'static [(&'static str, &'static str)] {
+    match format {
+        LogFormat::Text => &[],
+        LogFormat::Json => &[GUARD_VARIABLE],
+    }
+}
+
+/// The format that the daemon of this guard has.
+pub(crate) fn guard_format() -> LogFormat {
+    let (name, json) = GUARD_VARIABLE;
+    if std::env::var_os(name).is_some_and(|value| value == json) {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    }
+}
+
+/// Logs the same words and fields at whatever level an event has.
+macro_rules! tell {
+    ($level:expr, $event:expr, $fields:expr) => {{
+        let fields = $fields;
+        match $level {
+            Level::Debug => tell!(@ debug, $event, fields),
+            Level::Info => tell!(@ info, $event, fields),
+            Level::Warn => tell!(@ warn, $event, fields),
+            Level::Error => tell!(@ error, $event, fields),
+        }
+    }};
+    (@ $macro:ident, $event:expr, $fields:ident) => {
+        tracing::$macro!(
+            event = $fields.event,
+            router = $fields.router.map(tracing::field::display),
+            from = $fields.from.map(tracing::field::display),
+            to = $fields.to.map(tracing::field::display),
+            reason = $fields.reason.map(tracing::field::display),
+            vip = $fields.vip.map(tracing::field::display),
+            source = $fields.source.map(tracing::field::display),
+            interface = $fields.interface,
+            hook = $fields.hook,
+            check = $fields.check.map(tracing::field::display),
+            error = $fields.error.map(tracing::field::display),
+            shards = $fields.shards.as_ref().map(tracing::field::display),
+            endpoint = $fields.endpoint.map(tracing::field::display),
+            "{}",
+            $event
+        )
+    };
+}
+
 /// Logs an event of the core.
 pub(crate) fn report(event: &Event) {
-    match event.level() {
-        Level::Debug => tracing::debug!("{event}"),
-        Level::Info => tracing::info!("{event}"),
-        Level::Warn => tracing::warn!("{event}"),
-        Level::Error => tracing::error!("{event}"),
-    }
+    tell!(event.level(), event, Fields::of(event));
 }
 
 /// Logs an event of discovery.
 pub(crate) fn report_discovery(event: &discovery::Event) {
-    match event.level() {
-        Level::Debug => tracing::debug!("{event}"),
-        Level::Info => tracing::info!("{event}"),
-        Level::Warn => tracing::warn!("{event}"),
-        Level::Error => tracing::error!("{event}"),
-    }
+    tell!(event.level(), event, Fields::of_discovery(event));
 }
 
 /// Whether standard error goes to systemd's journal, which has times of its own.

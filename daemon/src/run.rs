@@ -111,7 +111,7 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch
             return Exit::System;
         }
     };
-    let log = Log::start();
+    let log = Log::start(loaded.log_format);
     let exit = runtime.block_on(async {
         service::tell(&loaded.notes);
         let signals = match Signals::listen() {
@@ -130,7 +130,7 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch
         let estate = held.as_ref().map_or_else(Vec::new, |held| held.estate.clone());
         let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let process = Process::new(file).logging(log.dropped());
-        let hold = Hold::begin(held.map(|held| held.lock), loaded.guard, realtime, process.clone());
+        let hold = Hold::begin(held.map(|held| held.lock), &loaded, process.clone());
         let (pauses, pause_wishes) = mpsc::channel(1);
         let (looks, look_wishes) = mpsc::channel(LOOKS_MAX);
         let history = History::default();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use openproxy::api::Sources;
-use openproxy::config::{Diagnostic, Loaded, Severity};
+use openproxy::config::{Diagnostic, Loaded, LogFormat, Severity};
 use openproxy::process::Process;
 use openproxy::reload::{Decision, FileWatcher, Read};
 use openproxy_core::io::Command;
@@ -89,11 +89,11 @@ pub(crate) struct Service {
     outlets: Outlets,
     /// The lock that virtual routers need, and the guard.
     hold: Hold,
-    /// Whom the file named when this process began, whether it had a guard, and how its threads were
-    /// to be scheduled.
+    /// What the file said when this process began, and what another start takes.
     user: Option<Box<str>>,
     guard: bool,
     realtime: Option<u8>,
+    log_format: LogFormat,
     log: Log,
     reading: Option<JoinHandle<Read>>,
     upgrades: Upgrades,
@@ -126,13 +126,15 @@ impl Service {
         log: Log,
     ) -> Self {
         let shown = path.display().to_string();
-        let (user, guard, realtime) = (loaded.user.clone(), loaded.guard, loaded.realtime);
+        let (user, guard) = (loaded.user.clone(), loaded.guard);
+        let (realtime, log_format) = (loaded.realtime, loaded.log_format);
         let heir_within = heir_within(&loaded.routers);
         Self {
             path,
             user,
             guard,
             realtime,
+            log_format,
             watcher: FileWatcher::new(shown, bytes, loaded, Instant::ZERO)
                 .inspecting(linux::distrusted),
             start: tokio::time::Instant::now(),
@@ -380,6 +382,9 @@ impl Service {
         }
         if loaded.realtime != self.realtime {
             tracing::warn!("general.realtime has changed: that is for the next start");
+        }
+        if loaded.log_format != self.log_format {
+            tracing::warn!("general.log_format has changed: that is for the next start");
         }
         self.heir_within = heir_within(&loaded.routers);
         // Before discovery, whose weights are for routers that are there.

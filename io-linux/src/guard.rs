@@ -99,12 +99,16 @@ impl GuardPipe {
     }
 }
 
-/// Starts a guard, which shares the lock; and the pipe to it. With a priority, it runs under
-/// `SCHED_FIFO`.
+/// Starts a guard, which shares the lock, with these variables beside ours; and the pipe to it. With a
+/// priority, it runs under `SCHED_FIFO`.
 ///
 /// # Errors
 /// If the system has no pipe or no process for it.
-pub fn start(lock: &VipLock, realtime: Option<u8>) -> io::Result<(Child, PipeWriter)> {
+pub fn start(
+    lock: &VipLock,
+    realtime: Option<u8>,
+    variables: &[(&str, &str)],
+) -> io::Result<(Child, PipeWriter)> {
     let (reader, writer) = pipe()?;
     let mut command = Command::new("/proc/self/exe");
     command
@@ -112,6 +116,7 @@ pub fn start(lock: &VipLock, realtime: Option<u8>) -> io::Result<(Child, PipeWri
         .arg(ARGUMENT)
         // What a terminal sends to the daemon isn't meant for its guard.
         .process_group(0)
+        .envs(variables.iter().copied())
         .stdin(reader)
         .stdout(lock.share()?);
     let lent = Lent::needed().map_err(|error| io::Error::other(error.to_string()))?;

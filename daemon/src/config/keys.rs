@@ -30,6 +30,7 @@ pub(super) const NOTIFY_FIFO: Key = key("notify_fifo", ABSOLUTE_PATH);
 pub(super) const USER: Key = key("user", "the name of a user other than root");
 pub(super) const GUARD: Key = key("guard", BOOLEAN);
 pub(super) const REALTIME: Key = key("realtime", "a whole number from 1 to 99");
+pub(super) const LOG_FORMAT: Key = key("log_format", "\"text\" or \"json\"");
 pub(super) const STATUS: Key = key("status", "a table");
 
 /// In `[general]`.
@@ -42,6 +43,7 @@ pub(super) const GENERAL: &[Key] = &[
     USER,
     GUARD,
     REALTIME,
+    LOG_FORMAT,
     STATUS,
 ];
 

@@ -9,6 +9,7 @@ use openproxy_core::vrrp::CommandLine;
 
 use super::NotifyConfig;
 use super::keys::{self, Key, nearest};
+use super::log_format::LogFormat;
 use super::report::Report;
 use super::shard;
 use super::status::{self, StatusConfig};
@@ -43,6 +44,8 @@ pub(super) struct Rest<'d> {
     pub(super) guard: Option<bool>,
     /// `general.realtime`.
     pub(super) realtime: Option<u8>,
+    /// `general.log_format`.
+    pub(super) log_format: Option<LogFormat>,
     /// `general.status`.
     pub(super) status: StatusConfig,
     /// The keys and tables that are not ours, with `*` for names that users choose.
@@ -99,6 +102,7 @@ impl<'d> Rest<'d> {
         self.user = table.read(report, &keys::USER, values::user_name);
         self.guard = table.read(report, &keys::GUARD, values::boolean);
         self.realtime = table.read(report, &keys::REALTIME, |value| values::whole(value, 1..=99));
+        self.log_format = table.read(report, &keys::LOG_FORMAT, LogFormat::read);
         self.status = status::read(report, &table);
         if let Some(router) = table.get(keys::VIRTUAL_ROUTER.name) {
             self.read_virtual_routers(report, &router);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use openproxy::config::{Loaded, LogFormat};
 use openproxy::process::{GuardState, Process};
 use tokio::process::Child;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -18,6 +19,8 @@ const DISMISSED_WITHIN: Duration = Duration::from_secs(1);
 pub(crate) struct Keeper {
     lock: VipLock,
     realtime: Option<u8>,
+    /// In which a guard logs.
+    log_format: LogFormat,
     pipe: GuardPipe,
     child: Option<Child>,
     /// When another is started in the place of one that isn't there.
@@ -28,9 +31,10 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     /// Starts a guard; needs a runtime.
-    pub(crate) fn start(lock: VipLock, realtime: Option<u8>, process: Process) -> Self {
+    pub(crate) fn start(lock: VipLock, loaded: &Loaded, process: Process) -> Self {
         let (pipe, start_at) = (GuardPipe::new(None), Instant::now());
-        let mut keeper = Self { lock, realtime, pipe, child: None, start_at, process };
+        let (realtime, log_format) = (loaded.realtime_priority(), loaded.log_format);
+        let mut keeper = Self { lock, realtime, log_format, pipe, child: None, start_at, process };
         keeper.start_guard();
         keeper
     }
@@ -59,7 +63,7 @@ impl Keeper {
     }
 
     fn start_guard(&mut self) {
-        match linux::start_guard(&self.lock, self.realtime) {
+        match linux::start_guard(&self.lock, self.realtime, self.log_format) {
             Ok((child, pipe)) => {
                 self.child = Some(child);
                 self.pipe.replace(pipe);

@@ -6,7 +6,7 @@ use tokio::runtime::Builder;
 
 use crate::exit::Exit;
 use crate::linux::{self, Death, VipLock};
-use crate::logging::Log;
+use crate::logging::{self, Log};
 use crate::run::complain;
 
 /// Watches over the daemon, and hands over what it has left.
@@ -22,7 +22,7 @@ pub(crate) fn run() -> Exit {
 }
 
 fn hand_over(estate: &[Inheritance], lock: VipLock) -> Exit {
-    let _log = Log::start();
+    let _log = Log::start(logging::guard_format());
     let routers: Vec<String> =
         estate.iter().map(|left| left.bequest.config.key.to_string()).collect();
     if routers.is_empty() {

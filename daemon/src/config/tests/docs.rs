@@ -33,6 +33,7 @@ fn known() -> BTreeMap<(String, String), &'static str> {
                 keys::USER,
                 keys::GUARD,
                 keys::REALTIME,
+                keys::LOG_FORMAT,
             ],
         ),
         ("general.status", keys::STATUS_KEYS),

@@ -1,6 +1,7 @@
 //! Every value that is wrong by itself, as a person sees it.
 
-use super::check;
+use super::super::LogFormat;
+use super::{GOOD, check, lines, loaded};
 
 /// Checks a table of (lines added to [`GOOD`], place, key and value, what is wrong).
 fn check_each(cases: &[(&str, &str, &str, &str)]) {
@@ -358,10 +359,10 @@ fn wrong_values_of_further_keys_name_what_is_allowed() {
 #[test]
 fn a_user_is_a_name_other_than_root() {
     let with = |value: &str| format!("[general]\nuser = {value}\n");
-    assert_eq!(super::loaded(&with("\"openproxy\"")).user.as_deref(), Some("openproxy"));
-    assert_eq!(super::loaded("").user, None);
+    assert_eq!(loaded(&with("\"openproxy\"")).user.as_deref(), Some("openproxy"));
+    assert_eq!(loaded("").user, None);
     for value in ["\"root\"", "\"\"", "\"a b\"", "\"a:b\"", "\"../a\"", "7"] {
-        let found = super::lines(&with(value));
+        let found = lines(&with(value));
         let error = format!(
             "openproxy.toml:2:8: general.user = {value}: must be the name of a user other than root"
         );
@@ -371,20 +372,35 @@ fn a_user_is_a_name_other_than_root() {
 
 #[test]
 fn realtime_is_a_priority_that_the_kernel_has() {
-    let with = |value: &str| format!("[general]\nrealtime = {value}\n{}", super::GOOD);
-    assert_eq!(super::loaded(super::GOOD).realtime_priority(), None);
+    let with = |value: &str| format!("[general]\nrealtime = {value}\n{}", GOOD);
+    assert_eq!(loaded(GOOD).realtime_priority(), None);
     for priority in [1, 99] {
-        let loaded = super::loaded(&with(&priority.to_string()));
-        assert_eq!(loaded.realtime_priority(), Some(priority));
+        let found = loaded(&with(&priority.to_string()));
+        assert_eq!(found.realtime_priority(), Some(priority));
     }
     for value in ["0", "100", "-1", "true", "\"20\"", "20.0"] {
         assert_eq!(
-            super::lines(&with(value)),
+            lines(&with(value)),
             [format!(
                 "openproxy.toml:2:12: general.realtime = {value}: must be a whole number from 1 to 99"
             )]
         );
     }
-    let without_routers = super::loaded("[general]\nrealtime = 20\n");
+    let without_routers = loaded("[general]\nrealtime = 20\n");
     assert_eq!((without_routers.realtime, without_routers.realtime_priority()), (Some(20), None));
+}
+
+#[test]
+fn the_log_is_text_unless_the_file_says_otherwise() {
+    let format = |line: &str| loaded(&format!("{GOOD}\n[general]\n{line}\n"));
+    assert_eq!(format("").log_format, LogFormat::Text);
+    assert_eq!(format("log_format = \"text\"").log_format, LogFormat::Text);
+    assert_eq!(format("log_format = \"json\"").log_format, LogFormat::Json);
+    assert_eq!(
+        lines("[general]\nlog_format = \"JSON\"\n"),
+        [
+            "openproxy.toml:2:14: general.log_format = \"JSON\": must be \"text\" or \"json\"",
+            "openproxy.toml: info: no [general.virtual_router]: no virtual router will run",
+        ]
+    );
 }
