@@ -23,6 +23,7 @@ mod run;
 mod service;
 mod signals;
 mod status;
+mod systemd;
 mod topology_script;
 mod upgrade;
 mod vrrp_thread;

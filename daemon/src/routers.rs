@@ -30,6 +30,8 @@ const ASKED_EVERY: Duration = Duration::from_millis(5);
 pub struct Look {
     /// When that is.
     pub at: Instant,
+    /// When the next turn is due, if nothing happens before; since ever before the first one.
+    pub turn_due_at: Instant,
     /// Every router, in the order in which they came.
     pub routers: Vec<Report>,
     /// Packets that were discarded.
@@ -44,6 +46,7 @@ impl Look {
     pub fn at(supervisor: &Supervisor, lateness: Lateness, now: Instant) -> Self {
         Self {
             at: now,
+            turn_due_at: supervisor.poll_timeout(),
             routers: supervisor.routers().iter().map(|router| router.report(now)).collect(),
             discards: supervisor.discards().clone(),
             lateness,

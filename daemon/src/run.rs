@@ -25,6 +25,7 @@ use crate::privileges;
 use crate::room;
 use crate::service::{self, Outlets, Service, Upgrades};
 use crate::signals::Signals;
+use crate::systemd::ServiceManager;
 use crate::upgrade::Launch;
 use crate::vrrp_thread::{self, VrrpThread};
 
@@ -168,7 +169,14 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch
         };
         let routers = Routers::new(looks, to_vrrp.clone());
         let sources = Sources { process, routers, history, topologies };
-        let outlets = Outlets::open(sources, notifier, &loaded);
+        let manager = match ServiceManager::of_this_process() {
+            Ok(manager) => manager,
+            Err(error) => {
+                tracing::error!("the thread for the service manager can't start: {error}");
+                return Exit::System;
+            }
+        };
+        let outlets = Outlets::open(sources, manager, notifier, &loaded);
         let service =
             Service::new(path.to_owned(), (bytes, loaded), to_vrrp, outlets, hold, upgrades, log);
         service.run(signals, vrrp, discovery).await

@@ -23,6 +23,7 @@ use crate::logging::Log;
 use crate::notify::Notifier;
 use crate::signals::{Signals, Wish};
 use crate::status::StatusServer;
+use crate::systemd::ServiceManager;
 use crate::topology_script;
 use crate::upgrade::{Launch, Pause, PauseWish};
 
@@ -42,6 +43,7 @@ pub(crate) type VrrpEnd = Result<(), String>;
 #[derive(Debug)]
 pub(crate) struct Outlets {
     sources: Sources,
+    manager: ServiceManager,
     status: StatusServer,
     script: watch::Sender<Option<CommandLine>>,
     notifier: Notifier,
@@ -49,12 +51,19 @@ pub(crate) struct Outlets {
 
 impl Outlets {
     /// Opens those of a file; needs a runtime.
-    pub(crate) fn open(sources: Sources, notifier: Notifier, loaded: &Loaded) -> Self {
+    pub(crate) fn open(
+        sources: Sources,
+        manager: ServiceManager,
+        notifier: Notifier,
+        loaded: &Loaded,
+    ) -> Self {
         let mut status = StatusServer::new(sources.clone());
         status.apply(&loaded.status);
         let (script, scripts) = watch::channel(loaded.topology_script.clone());
         tokio::spawn(topology_script::run(sources.topologies.clone(), scripts));
-        Self { sources, status, script, notifier }
+        // Last: it says that all of this is there.
+        manager.follow(&sources);
+        Self { sources, manager, status, script, notifier }
     }
 
     /// Where it is noted how the process is.
@@ -67,6 +76,7 @@ impl Outlets {
         self.status.apply(&loaded.status);
         self.script.send_replace(loaded.topology_script.clone());
         self.notifier.apply(loaded);
+        self.manager.note_change();
     }
 }
 
@@ -96,6 +106,8 @@ pub(crate) struct Service {
     log_format: LogFormat,
     log: Log,
     reading: Option<JoinHandle<Read>>,
+    /// The service manager waits for what comes of it.
+    is_reloading: bool,
     upgrades: Upgrades,
     /// The program that is to take the place of this one is being looked at.
     checking: Option<JoinHandle<Result<String, String>>>,
@@ -143,6 +155,7 @@ impl Service {
             hold,
             log,
             reading: None,
+            is_reloading: false,
             upgrades,
             checking: None,
             heir_within,
@@ -297,6 +310,7 @@ impl Service {
             Stopping::Not => {
                 tracing::info!("stopping; once more to hand over to nobody");
                 self.outlets.process().note_stopping();
+                self.outlets.manager.stopping();
                 Stopping::Asked
             }
             Stopping::Asked | Stopping::Hurried => {
@@ -318,6 +332,8 @@ impl Service {
         if self.is_stopping() {
             return;
         }
+        self.outlets.manager.reloading();
+        self.is_reloading = true;
         // A read that began before may have seen the file as it was.
         self.reading = None;
         self.watcher.handle_hangup(self.now());
@@ -332,7 +348,9 @@ impl Service {
 
     fn handle_read(&mut self, read: Read) {
         let shown = self.path.display();
-        match self.watcher.handle_read(self.now(), read) {
+        let decision = self.watcher.handle_read(self.now(), read);
+        let is_decided = decision.is_some();
+        match decision {
             None => {}
             Some(Decision::Unchanged) => tracing::info!("{shown} is unchanged"),
             Some(Decision::Unreadable(reason)) => {
@@ -359,6 +377,9 @@ impl Service {
         }
         if !self.watcher.has_rejected() {
             self.note_problem(None);
+        }
+        if is_decided && std::mem::take(&mut self.is_reloading) {
+            self.outlets.manager.reloaded();
         }
     }
 

@@ -32,6 +32,8 @@ mod realtime;
 mod reloads;
 #[path = "interop/resets.rs"]
 mod resets;
+#[path = "interop/service_manager.rs"]
+mod service_manager;
 
 use flood::{Kind, Outcome, flood, off_grid, phase};
 use net::{Lan, Sample, Watch, now};

@@ -36,6 +36,10 @@ impl Group {
         check_trust(words).map_err(|untrusted| format!("not run: {untrusted}"))?;
         let mut command = Command::new(program);
         command.args(arguments).process_group(0).stdin(Stdio::null()).env_remove(CARRIED);
+        // What the service manager tells a daemon isn't meant for its scripts.
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"] {
+            command.env_remove(name);
+        }
         prepare(&mut command);
         let child = command.spawn().map_err(|error| format!("cannot run {program}: {error}"))?;
         let id = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);

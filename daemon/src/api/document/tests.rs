@@ -68,7 +68,8 @@ pub(in crate::api) fn report(state: StateName) -> Report {
 
 pub(in crate::api) fn look(routers: Vec<Report>) -> Look {
     let (discards, lateness) = (Discards::default(), Lateness::default());
-    Look { at: Instant::from_millis(1_000), routers, discards, lateness }
+    let (at, turn_due_at) = (Instant::from_millis(1_000), Instant::MAX);
+    Look { at, turn_due_at, routers, discards, lateness }
 }
 
 pub(in crate::api) fn document(reports: Vec<Report>) -> Document {
