@@ -18,7 +18,7 @@ use openproxy::routers::{LOOK_FRESH_FOR, Look, Routers};
 use sd_notify::NotifyState;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 /// Letters that wait; more means that the service manager hangs.
 const LETTERS_MAX: usize = 64;
@@ -134,7 +134,8 @@ impl ServiceManager {
     /// and then the guard hands over.
     async fn tell_alive(self, routers: Routers, within: Duration) {
         let bound = within / BEATS;
-        let mut beats = interval(bound);
+        // The first turn may not have been taken yet.
+        let mut beats = interval_at(Instant::now() + bound, bound);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             beats.tick().await;
