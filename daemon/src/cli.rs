@@ -61,6 +61,27 @@ pub(crate) enum Command {
     Release(ReleaseArgs),
     /// Run a cluster in network namespaces on this machine, with faults; needs no root
     Lab(Box<LabArgs>),
+    /// Write manual pages or completions into a folder, for those who make packages
+    #[command(hide = true)]
+    Generate(GenerateArgs),
+}
+
+/// Options of `openproxy generate`.
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// What to write
+    pub(crate) what: Generated,
+    /// Where; it must be there
+    pub(crate) folder: PathBuf,
+}
+
+/// What can be generated.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Generated {
+    /// Manual pages
+    Man,
+    /// Completions for bash, zsh and fish
+    Completions,
 }
 
 /// Options of `openproxy convert`.

@@ -10,6 +10,7 @@ mod cli;
 mod discovery_thread;
 mod exit;
 mod file;
+mod generate;
 mod guard;
 mod keepalived;
 mod lab;
@@ -46,5 +47,6 @@ fn main() -> ExitCode {
         Some(Command::Upgrade(file)) => upgrade::run(&file.path).into(),
         Some(Command::Release(args)) => release::run(&args).into(),
         Some(Command::Lab(args)) => lab::run(*args),
+        Some(Command::Generate(args)) => generate::run(&args).into(),
     }
 }

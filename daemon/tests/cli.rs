@@ -181,3 +181,47 @@ fn convert_ends_with_1_for_a_decision_and_with_78_for_what_it_cannot_read() {
         assert_eq!((text(&output.stdout), text(&output.stderr)), ("", expected));
     }
 }
+
+#[test]
+fn manual_pages_and_completions_are_generated_from_the_help() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let names = |what: &str| -> Vec<String> {
+        let folder = directory.path().join(what);
+        fs::create_dir(&folder).expect("a directory");
+        let output = openproxy(directory.path(), &["generate", what, what]);
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+        let entries = fs::read_dir(folder).expect("a directory");
+        let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        let mut names: Vec<_> = entries.map(|entry| name(entry.expect("an entry"))).collect();
+        names.sort();
+        names
+    };
+    let read = |path: &str| fs::read_to_string(directory.path().join(path)).expect("a file");
+
+    let pages = names("man");
+    for page in ["openproxy.8", "openproxy-check.8", "openproxy-status.8", "openproxy.toml.5"] {
+        assert!(pages.iter().any(|name| name == page), "{page}: {pages:?}");
+    }
+    assert!(!pages.iter().any(|name| name.contains("generate")), "{pages:?}");
+    let page = read("man/openproxy.8");
+    let parts = [
+        "openproxy\\-upgrade(8)",
+        ".SH ENVIRONMENT\n.nf\n",
+        "OPENPROXY_LOG",
+        ".SH \"EXIT STATUS\"\n.nf\n",
+        "78  the file is wrong",
+    ];
+    for part in parts {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+
+    let completions = names("completions");
+    assert_eq!(completions, ["_openproxy", "openproxy.bash", "openproxy.fish"]);
+    for name in completions {
+        let script = read(&format!("completions/{name}"));
+        assert!(script.contains("upgrade") && script.contains("watch"), "{name}");
+        assert!(!script.contains("generate"), "{name}");
+    }
+    let output = openproxy(directory.path(), &["generate", "man", "nowhere"]);
+    assert_eq!(output.status.code(), Some(71));
+}
