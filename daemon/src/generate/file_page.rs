@@ -53,31 +53,38 @@ impl Page {
         }
     }
 
-    /// A row of either table, whose first two cells are a table of the file and a key.
+    /// A row of a table. Where it is about a key, its first two cells are a table of the file and the
+    /// key; elsewhere, the first one is what it is about.
     fn add_row(&mut self, row: &str) {
         self.end_paragraph();
         let cells: Vec<&str> = row.trim_end_matches('|').split('|').map(str::trim).collect();
-        let [table, key, rest @ ..] = &cells[..] else { return };
+        match &cells[..] {
+            [table, key, unit, allowed, default, meaning] => {
+                self.add_key(table, key);
+                let unit = if unit.is_empty() { String::new() } else { format!(" ({unit})") };
+                self.roff.text(inlines(&format!("{allowed}{unit}; default: {default}")));
+                self.roff.control("br", []).text(inlines(meaning));
+            }
+            [table, key, at_once, later] => {
+                self.add_key(table, key);
+                self.roff.text(inlines(&format!("At once: {at_once}.")));
+                self.roff.control("br", []).text(inlines(later));
+            }
+            [name, others @ ..] => {
+                self.roff.control("TP", []).text([bold(name.trim_matches('`'))]);
+                self.roff.text(inlines(&others.join("; ")));
+            }
+            [] => {}
+        }
+    }
+
+    fn add_key(&mut self, table: &str, key: &str) {
         let table = table.trim_end_matches('`');
         if self.table != table {
             table.clone_into(&mut self.table);
             self.roff.control("SS", [format!("[{table}]").as_str()]);
         }
         self.roff.control("TP", []).text([bold(key.trim_matches('`'))]);
-        match rest {
-            [unit, allowed, default, meaning] => {
-                let unit = if unit.is_empty() { String::new() } else { format!(" ({unit})") };
-                self.roff.text(inlines(&format!("{allowed}{unit}; default: {default}")));
-                self.roff.control("br", []).text(inlines(meaning));
-            }
-            [at_once, later] => {
-                self.roff.text(inlines(&format!("At once: {at_once}.")));
-                self.roff.control("br", []).text(inlines(later));
-            }
-            others => {
-                self.roff.text(inlines(&others.join("; ")));
-            }
-        }
     }
 
     fn end_paragraph(&mut self) {
@@ -90,8 +97,10 @@ impl Page {
 
 /// Code is bold; of a link, its words are kept.
 fn inlines(text: &str) -> Vec<Inline> {
+    // First, as the words of a link may be code.
+    let text = unlinked(text);
     let parts = text.split('`').enumerate();
-    parts.map(|(at, part)| if at % 2 == 1 { bold(part) } else { roman(unlinked(part)) }).collect()
+    parts.map(|(at, part)| if at % 2 == 1 { bold(part) } else { roman(part) }).collect()
 }
 
 fn unlinked(text: &str) -> String {
