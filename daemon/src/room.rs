@@ -11,6 +11,8 @@ use tokio::runtime::{Builder, Runtime};
 const DESCRIPTORS_MIN: usize = 48;
 const THREADS_MIN: usize = 12;
 const MEMORY_MIN_MIB: usize = 16;
+/// What a thread takes: its stack, the one for signals, and what the C library keeps of it.
+const THREAD_LEN: usize = (2 << 20) + (128 << 10);
 
 /// Tries whether there is room for all that a daemon needs: said here, it is one clear line.
 pub(crate) fn try_it() -> Result<(), String> {
@@ -25,12 +27,14 @@ pub(crate) fn try_it() -> Result<(), String> {
 fn take_and_give_back() -> io::Result<()> {
     let pairs = (0..DESCRIPTORS_MIN / 2).map(|_| UnixStream::pair());
     let _pairs = pairs.collect::<io::Result<Vec<_>>>()?;
+    // All at once, and given back before there is a thread: one that finds no room for its signal
+    // stack when it begins ends the process without a word of ours.
+    Vec::<u8>::new().try_reserve_exact((MEMORY_MIN_MIB << 20) + THREADS_MIN * THREAD_LEN)?;
     let mut threads = Vec::new();
     for _ in 0..THREADS_MIN {
         let (goes_on, waits) = std::sync::mpsc::channel::<()>();
         threads.push((thread::Builder::new().spawn(move || waits.recv())?, goes_on));
     }
-    Vec::<u8>::new().try_reserve_exact(MEMORY_MIN_MIB << 20)?;
     for (thread, goes_on) in threads {
         drop(goes_on);
         // Until it has ended, its stack is in the way of others.
