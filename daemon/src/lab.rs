@@ -199,9 +199,22 @@ impl LabArgs {
     fn program(&self) -> Result<Program, LabError> {
         match self.beside {
             Some(Beside::Keepalived) => keepalived(),
-            None => std::env::current_exe().map(Program::OpenProxy).context("find this program"),
+            None => this_program(),
         }
     }
+
+    /// This one, and the one beside it if there is one: where both run, one after the other.
+    fn programs(&self) -> Result<Vec<(&'static str, Program)>, LabError> {
+        let mut programs = vec![("openproxy", this_program()?)];
+        if let Some(Beside::Keepalived) = self.beside {
+            programs.push(("keepalived", keepalived()?));
+        }
+        Ok(programs)
+    }
+}
+
+fn this_program() -> Result<Program, LabError> {
+    std::env::current_exe().map(Program::OpenProxy).context("find this program")
 }
 
 /// Finds keepalived where distributions put it.

@@ -10,13 +10,13 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::cluster::Cluster;
-use super::error::{Context as _, LabError};
+use super::error::LabError;
 use super::judge::{Check, millis};
 use super::net::{self, LANS_MAX, Lan};
 use super::node::{Program, RouterSpec};
 use super::record::{Move, Record};
 use super::report::Screen;
-use super::{Stage, clock, keepalived, observe, theory};
+use super::{Stage, clock, observe, theory};
 
 mod story;
 
@@ -32,11 +32,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 /// Runs all of it; tells whether every bound held.
 pub(super) fn fleet(stage: &Stage<'_>) -> Result<bool, LabError> {
-    let this = std::env::current_exe().map(Program::OpenProxy).context("find this program")?;
-    let mut programs = vec![("openproxy", this)];
-    if stage.args.beside.is_some() {
-        programs.push(("keepalived", keepalived()?));
-    }
+    let programs = stage.args.programs()?;
     let mut lan = Lan::build_with(2, LANS_MAX)?;
     observe::start(&lan, &stage.recorder)?;
     let (mut documents, mut holds) = (vec![], true);

@@ -16,10 +16,10 @@ use super::cluster::Cluster;
 use super::error::LabError;
 use super::judge::millis;
 use super::net::{self, Lan};
-use super::node::{Node, Program, RouterSpec, Spec};
+use super::node::{Node, RouterSpec, Spec};
 use super::record::Record;
 use super::report::Screen;
-use super::{Stage, clock, keepalived, observe};
+use super::{Stage, clock, observe};
 
 const SECONDS: u64 = 30;
 const DRIFT_SECONDS: u64 = 15;
@@ -33,11 +33,7 @@ const LESSER: usize = 1;
 
 /// Many routers on two nodes with busy loops beside them; tells whether none changed hands.
 pub(super) fn scale(stage: &Stage<'_>) -> Result<bool, LabError> {
-    let this = std::env::current_exe().map(Program::OpenProxy);
-    let mut programs = vec![("openproxy", super::Context::context(this, "find this program")?)];
-    if stage.args.beside.is_some() {
-        programs.push(("keepalived", keepalived()?));
-    }
+    let programs = stage.args.programs()?;
     let mut lan = Lan::build(2)?;
     observe::start(&lan, &stage.recorder)?;
     let mut figures = vec![];
