@@ -1,11 +1,14 @@
 //! The service thread: signals and the file, on one side of a channel whose other side is the
 //! thread of the virtual routers. Whatever is slow happens here and never there.
 
+mod fixed;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fixed::Fixed;
 use openproxy::api::Sources;
-use openproxy::config::{Diagnostic, Loaded, LogFormat, Severity};
+use openproxy::config::{Diagnostic, Loaded, Severity};
 use openproxy::process::Process;
 use openproxy::reload::{Decision, FileWatcher, Read};
 use openproxy_core::io::Command;
@@ -99,11 +102,7 @@ pub(crate) struct Service {
     outlets: Outlets,
     /// The lock that virtual routers need, and the guard.
     hold: Hold,
-    /// What the file said when this process began, and what another start takes.
-    user: Option<Box<str>>,
-    guard: bool,
-    realtime: Option<u8>,
-    log_format: LogFormat,
+    fixed: Fixed,
     log: Log,
     reading: Option<JoinHandle<Read>>,
     /// The service manager waits for what comes of it.
@@ -138,15 +137,11 @@ impl Service {
         log: Log,
     ) -> Self {
         let shown = path.display().to_string();
-        let (user, guard) = (loaded.user.clone(), loaded.guard);
-        let (realtime, log_format) = (loaded.realtime, loaded.log_format);
+        let fixed = Fixed::of(&loaded);
         let heir_within = heir_within(&loaded.routers);
         Self {
             path,
-            user,
-            guard,
-            realtime,
-            log_format,
+            fixed,
             watcher: FileWatcher::new(shown, bytes, loaded, Instant::ZERO)
                 .inspecting(linux::distrusted),
             start: tokio::time::Instant::now(),
@@ -395,17 +390,8 @@ impl Service {
             loaded.routers.clear();
             loaded.discovery.routers.clear();
         }
-        if loaded.user != self.user {
-            tracing::warn!("general.user has changed: that is for the next start");
-        }
-        if loaded.guard != self.guard {
-            tracing::warn!("general.guard has changed: that is for the next start");
-        }
-        if loaded.realtime != self.realtime {
-            tracing::warn!("general.realtime has changed: that is for the next start");
-        }
-        if loaded.log_format != self.log_format {
-            tracing::warn!("general.log_format has changed: that is for the next start");
+        for key in self.fixed.changed_keys(&loaded) {
+            tracing::warn!("general.{key} has changed: that is for the next start");
         }
         self.heir_within = heir_within(&loaded.routers);
         // Before discovery, whose weights are for routers that are there.
