@@ -8,6 +8,7 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -16,13 +17,15 @@ use openproxy::config::LogFormat;
 use openproxy_core::discovery;
 use openproxy_core::event::{Event, Level};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use fields::Fields;
 use lines::Lines;
 
 const FILTER_VARIABLE: &str = "OPENPROXY_LOG";
-const DEFAULT_FILTER: &str = "info";
+const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
 const LINES_MAX: usize = 8_192;
 /// How a guard is told of [`LogFormat::Json`] by the daemon: it knows no file.
 const GUARD_VARIABLE: (&str, &str) = ("OPENPROXY_GUARD_LOG", "json");
@@ -41,18 +44,18 @@ impl Log {
         let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LINES_MAX);
         let (writer, worker) = builder.thread_name("log").finish(io::stderr());
         let dropped = writer.error_counter();
-        let filter = EnvFilter::try_from_env(FILTER_VARIABLE);
-        let is_filter_wrong = filter.is_err() && std::env::var_os(FILTER_VARIABLE).is_some();
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER)))
+        let filter = filter(std::env::var_os(FILTER_VARIABLE).as_deref());
+        let lines = layer()
             .with_writer(writer)
             .with_ansi(format == LogFormat::Text && io::stderr().is_terminal())
             .fmt_fields(lines::words())
             .event_format(Lines::new(format, is_journal()));
+        let wanted = filter.as_ref().map_or_else(|_| default_filter(), Targets::clone);
+        let subscriber = tracing_subscriber::registry().with(lines).with(wanted);
         // A second subscriber is refused; there is only this one.
-        let _ = tracing::subscriber::set_global_default(subscriber.finish());
-        if is_filter_wrong {
-            tracing::warn!("{FILTER_VARIABLE} can't be understood; logging at {DEFAULT_FILTER}");
+        let _ = tracing::subscriber::set_global_default(subscriber);
+        if let Err(error) = filter {
+            tracing::warn!("{FILTER_VARIABLE}: {error}; logging at {DEFAULT_LEVEL}");
         }
         Self { _worker: worker, dropped, told: 0 }
     }
@@ -69,6 +72,18 @@ impl Log {
             tracing::warn!("{} log lines were dropped: nobody read them", dropped - self.told);
             self.told = dropped;
         }
+    }
+}
+
+fn default_filter() -> Targets {
+    Targets::new().with_default(DEFAULT_LEVEL)
+}
+
+/// What is to be logged; these are the words of the environment, if it has some.
+fn filter(words: Option<&OsStr>) -> Result<Targets, ParseError> {
+    match words {
+        None => Ok(default_filter()),
+        Some(words) => words.to_string_lossy().parse(),
     }
 }
 

@@ -27,13 +27,13 @@ impl io::Write for Bytes {
 fn written(format: LogFormat, to_journal: bool, tell: impl FnOnce()) -> String {
     let bytes = Bytes::default();
     let writer = bytes.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new("debug"))
+    let lines = layer()
         .with_writer(move || writer.clone())
         .with_ansi(false)
         .fmt_fields(lines::words())
         .event_format(Lines::new(format, to_journal));
-    tracing::subscriber::with_default(subscriber.finish(), tell);
+    let subscriber = tracing_subscriber::registry().with(lines).with(LevelFilter::DEBUG);
+    tracing::subscriber::with_default(subscriber, tell);
     let bytes = bytes.0.lock().expect("nobody else");
     String::from_utf8(bytes.clone()).expect("UTF-8")
 }
@@ -132,4 +132,30 @@ fn json_has_what_there_is_of_an_event_in_fields() {
     );
     let line = written(LogFormat::Json, false, || tracing::warn!("a \"line\"\nof two"));
     assert_eq!(object(&line), json!({ "level": "WARN", "message": "a \"line\"\nof two" }));
+}
+
+#[test]
+fn the_environment_says_what_is_logged() {
+    use tracing::Level;
+
+    let enabled = |words: Option<&str>, target, level| {
+        let filter = filter(words.map(OsStr::new)).expect("good words");
+        filter.would_enable(target, &level)
+    };
+    for (words, ours, others) in [
+        (None, Some(Level::INFO), Some(Level::INFO)),
+        (Some("warn"), Some(Level::WARN), Some(Level::WARN)),
+        (Some("info,openproxy=debug"), Some(Level::DEBUG), Some(Level::INFO)),
+        (Some("openproxy=trace"), Some(Level::TRACE), None),
+        (Some("off"), None, None),
+    ] {
+        for level in [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE] {
+            let is_told = |most: Option<Level>| most.is_some_and(|most| level <= most);
+            assert_eq!(enabled(words, "openproxy_core", level), is_told(ours), "{words:?} {level}");
+            assert_eq!(enabled(words, "hyper", level), is_told(others), "{words:?} {level}");
+        }
+    }
+    for wrong in ["openproxy=loud", "a=b=c"] {
+        assert!(filter(Some(OsStr::new(wrong))).is_err(), "{wrong}");
+    }
 }
