@@ -28,6 +28,6 @@ fn three_seeds_have_the_traces_that_they_had() {
     };
     assert_eq!(
         [hash(1), hash(2), hash(3)],
-        ["63e0be216aa576f0", "60597555de040dba", "e8292bb1f73602b3"]
+        ["6f4b37b3019a93a0", "60597555de040dba", "e8292bb1f73602b3"]
     );
 }

@@ -12,8 +12,12 @@ use super::AdverInterval;
 /// How late the kernel may remove an address whose lifetime has passed.
 pub const KERNEL_LATENESS_MAX: Duration = Duration::from_millis(1_250);
 
-/// The shortest time between two renewals: each is an event for every netlink listener on the host.
-const RENEWAL_INTERVAL_MIN: Duration = Duration::from_millis(250);
+/// Below a second, renewals are so far apart at least, and where the interval is short enough, at
+/// most: each is an event for every netlink listener on the host.
+const RENEWAL_INTERVALS: (Duration, Duration) =
+    (Duration::from_millis(250), Duration::from_millis(500));
+/// A MASTER that has been silent for so many intervals has a successor: three, and the longest skew.
+const MASTER_DOWN_INTERVALS_MAX: u32 = 4;
 
 /// The lease that goes with an advertisement interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +44,13 @@ impl Lease {
             (interval * 3).saturating_sub(KERNEL_LATENESS_MAX).as_secs().max(2)
         };
         let secs = if mutated!(LeaseTooLong) { secs * 2 } else { secs };
-        // An advert that comes just too soon to renew it mustn't be the last but one before its end.
         let renewal_interval = if interval < SECOND {
-            RENEWAL_INTERVAL_MIN.min(SECOND.saturating_sub(interval * 2))
+            let (shortest, longest) = RENEWAL_INTERVALS;
+            // The advert that renews may come an interval later. What is left then is enough, if the
+            // other nodes have lost this one before.
+            let in_time = SECOND.saturating_sub(interval * (MASTER_DOWN_INTERVALS_MAX + 1));
+            // An advert that comes just too soon to renew it mustn't be the last but one before its end.
+            in_time.clamp(shortest, longest).min(SECOND.saturating_sub(interval * 2))
         } else {
             Duration::ZERO
         };
@@ -77,9 +85,11 @@ mod tests {
 
     #[test]
     fn below_a_second_renewals_are_held_apart() {
-        for (centis, millis) in [(1, 250), (37, 250), (38, 240), (50, 0), (100, 0), (4095, 0)] {
+        let short = [(1, 500), (10, 500), (11, 450), (15, 250), (37, 250)];
+        for (centis, millis) in short.into_iter().chain([(38, 240), (50, 0), (100, 0), (4095, 0)]) {
             let interval = AdverInterval::from_centis(centis).expect("in range");
-            assert_eq!(Lease::of(interval).renewal_interval, Duration::from_millis(millis));
+            let renewal_interval = Duration::from_millis(millis);
+            assert_eq!(Lease::of(interval).renewal_interval, renewal_interval, "{interval}");
         }
     }
 

@@ -97,8 +97,9 @@ fn the_result_of_an_older_advert_renews_nothing() {
 }
 
 #[test]
-fn leases_are_renewed_by_every_advert_that_is_a_quarter_of_a_second_after_the_last() {
-    for (interval, renewals) in [(5, 40), (24, 20), (25, 40), (26, 38), (100, 10)] {
+fn leases_are_renewed_by_the_first_advert_after_the_renewal_interval() {
+    let wanted = [(5, 20), (10, 20), (15, 33), (24, 20), (25, 40), (26, 38), (100, 10)];
+    for (interval, renewals) in wanted {
         let config = config(100);
         let version = Version::V3;
         let mut node = master(RouterConfig { version, interval: centis(interval), ..config });
