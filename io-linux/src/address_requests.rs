@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
-use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{NLM_F_ACK, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
@@ -49,13 +49,18 @@ impl AddressRequests {
         drop(self.exchange(messages));
     }
 
+    /// Only the last message asks for an answer; the kernel answers the others if it refuses them.
     fn exchange(
         &mut self,
         messages: impl Iterator<Item = NetlinkMessage<RouteNetlinkMessage>>,
     ) -> Vec<Result<(), AddressError>> {
         let first = self.sequence;
         self.messages.clear();
-        for mut message in messages {
+        let mut messages = messages.peekable();
+        while let Some(mut message) = messages.next() {
+            if messages.peek().is_some() {
+                message.header.flags &= !NLM_F_ACK;
+            }
             message.header.sequence_number = self.sequence;
             self.sequence = self.sequence.wrapping_add(1);
             message.finalize();
@@ -64,41 +69,68 @@ impl AddressRequests {
             self.messages.resize(start + len.next_multiple_of(ALIGNMENT), 0);
             message.serialize(self.messages.get_mut(start..start + len).unwrap_or_default());
         }
-        let unanswered = match self.socket.send(&self.messages, 0) {
-            Ok(_) => AddressError::Other("the kernel's answer is lost".to_owned()),
-            Err(error) => netlink::address_error(error.raw_os_error().unwrap_or(0)),
-        };
         let count = self.sequence.wrapping_sub(first) as usize;
-        let mut results = vec![Err(unanswered); count];
-        // The kernel has answered before it returned: what isn't there won't come.
-        while let Some(len) = self.read_answer() {
-            let answer = self.answer.get(..len).unwrap_or_default();
-            let Ok(answer) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(answer) else {
-                continue;
-            };
-            let position = answer.header.sequence_number.wrapping_sub(first) as usize;
-            if let (NetlinkPayload::Error(error), Some(result)) =
-                (answer.payload, results.get_mut(position))
-            {
-                *result = match error.raw_code() {
-                    0 => Ok(()),
-                    code => Err(netlink::address_error(code)),
-                };
+        match self.socket.send(&self.messages, 0) {
+            Ok(_) => self.read_answers(first, count),
+            Err(error) => {
+                vec![Err(netlink::address_error(error.raw_os_error().unwrap_or(0))); count]
             }
         }
-        results
     }
 
-    fn read_answer(&mut self) -> Option<usize> {
+    /// How so many messages from this sequence number on ended.
+    fn read_answers(&mut self, first: u32, count: usize) -> Vec<Result<(), AddressError>> {
+        let mut answers = vec![None; count];
+        let mut is_any_lost = false;
+        // The kernel has answered before it returned: what isn't there won't come.
+        while let Some(answer) = self.read_answer() {
+            let Answer::Of(len) = answer else {
+                is_any_lost = true;
+                continue;
+            };
+            let bytes = self.answer.get(..len).unwrap_or_default();
+            let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) else {
+                is_any_lost = true;
+                continue;
+            };
+            let position = message.header.sequence_number.wrapping_sub(first) as usize;
+            if let (NetlinkPayload::Error(error), Some(answer)) =
+                (message.payload, answers.get_mut(position))
+            {
+                *answer = Some(match error.raw_code() {
+                    0 => Ok(()),
+                    code => Err(netlink::address_error(code)),
+                });
+            }
+        }
+        is_any_lost |= answers.last().is_some_and(Option::is_none);
+        let unanswered = if is_any_lost {
+            Err(AddressError::Other("the kernel's answer is lost".to_owned()))
+        } else {
+            Ok(())
+        };
+        answers.into_iter().map(|answer| answer.unwrap_or_else(|| unanswered.clone())).collect()
+    }
+
+    fn read_answer(&mut self) -> Option<Answer> {
         loop {
             let mut buffer = &mut self.answer[..];
             match self.socket.recv(&mut buffer, nix::libc::MSG_DONTWAIT) {
-                Ok(len) => return Some(len),
-                // Some answers were lost, not those that are behind them.
-                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {}
+                Ok(len) => return Some(Answer::Of(len)),
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                    return Some(Answer::Lost);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return None,
             }
         }
     }
+}
+
+/// What can be read of the kernel's answers.
+enum Answer {
+    /// One of so many bytes.
+    Of(usize),
+    /// Some were lost, not those that are behind them.
+    Lost,
 }
