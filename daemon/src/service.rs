@@ -1,95 +1,45 @@
 //! The service thread: signals and the file, on one side of a channel whose other side is the
 //! thread of the virtual routers. Whatever is slow happens here and never there.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`file`] | what a change of the file does |
+//! | [`fixed`] | what of it is for the next start |
+//! | [`outlets`] | whom the daemon tells |
+//! | [`stop`] | the end, in three steps |
+//! | [`upgrade`] | another program in place of this one |
 
+mod file;
 mod fixed;
+mod outlets;
+mod stop;
+mod upgrade;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fixed::Fixed;
-use openproxy::api::Sources;
-use openproxy::config::{Diagnostic, Loaded, Severity};
-use openproxy::process::Process;
-use openproxy::reload::{Decision, FileWatcher, Read};
+use openproxy::config::Loaded;
+use openproxy::reload::{FileWatcher, Read};
 use openproxy_core::io::Command;
 use openproxy_core::time::Instant;
-use openproxy_core::vrrp::{CommandLine, StateName, heir_within};
-use tokio::sync::{mpsc, oneshot, watch};
+use openproxy_core::vrrp::heir_within;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::carried::Carried;
 use crate::exit::Exit;
-use crate::file;
 use crate::guard::Hold;
-use crate::linux::{self, ProcessHandle};
+use crate::linux;
 use crate::logging::Log;
-use crate::notify::Notifier;
 use crate::signals::{Signals, Wish};
-use crate::status::StatusServer;
-use crate::systemd::ServiceManager;
-use crate::topology_script;
-use crate::upgrade::{Launch, Pause, PauseWish};
-
-/// How long changes of state may take to be told before an upgrade, and while everything stands
-/// still.
-const SETTLED_WITHIN: Duration = Duration::from_secs(5);
-const SETTLED_NOW: Duration = Duration::from_millis(10);
-/// Why there is no upgrade.
-const NOTIFYING: &str = "notify_script is running";
-const ROUTERS_ENDED: &str = "the virtual routers have ended";
+pub(crate) use file::tell;
+use fixed::Fixed;
+pub(crate) use outlets::Outlets;
+use stop::{Stopping, stopped};
+pub(crate) use upgrade::Upgrades;
 
 /// How the thread of the virtual routers ended: well, or with this reason. That it ended without
 /// saying so means a panic.
 pub(crate) type VrrpEnd = Result<(), String>;
-
-/// Discovery, and where its topologies go.
-#[derive(Debug)]
-pub(crate) struct Outlets {
-    sources: Sources,
-    manager: ServiceManager,
-    status: StatusServer,
-    script: watch::Sender<Option<CommandLine>>,
-    notifier: Notifier,
-}
-
-impl Outlets {
-    /// Opens those of a file; needs a runtime.
-    pub(crate) fn open(
-        sources: Sources,
-        manager: ServiceManager,
-        notifier: Notifier,
-        loaded: &Loaded,
-    ) -> Self {
-        let mut status = StatusServer::new(sources.clone());
-        status.apply(&loaded.status);
-        let (script, scripts) = watch::channel(loaded.topology_script.clone());
-        tokio::spawn(topology_script::run(sources.topologies.clone(), scripts));
-        // Last: it says that all of this is there.
-        manager.follow(&sources);
-        Self { sources, manager, status, script, notifier }
-    }
-
-    /// Where it is noted how the process is.
-    fn process(&self) -> &Process {
-        &self.sources.process
-    }
-
-    fn apply(&mut self, loaded: &Loaded) {
-        self.sources.topologies.reconfigure(loaded.discovery.clone());
-        self.status.apply(&loaded.status);
-        self.script.send_replace(loaded.topology_script.clone());
-        self.notifier.apply(loaded);
-        self.manager.note_change();
-    }
-}
-
-/// What it takes to execute another program in place of this one.
-#[derive(Debug)]
-pub(crate) struct Upgrades {
-    pub(crate) launch: Launch,
-    pub(crate) pauses: mpsc::Sender<PauseWish>,
-    pub(crate) processes: ProcessHandle,
-}
 
 /// Watches over signals, the file and the virtual routers.
 #[derive(Debug)]
@@ -113,16 +63,6 @@ pub(crate) struct Service {
     /// How long the guard waits for it before it hands over.
     heir_within: Duration,
     stopping: Stopping,
-}
-
-/// How often it was asked to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stopping {
-    Not,
-    /// Once: VIPs are handed over, as the file wants it.
-    Asked,
-    /// Twice: they go at once.
-    Hurried,
 }
 
 impl Service {
@@ -240,165 +180,6 @@ impl Service {
         }
     }
 
-    fn begin_upgrade(&mut self) {
-        if self.is_stopping() || self.checking.is_some() {
-            return;
-        }
-        if !self.hold.can_bequeath() {
-            tracing::error!("no upgrade in place without general.guard; what runs goes on");
-            return;
-        }
-        let check = self.upgrades.launch.clone().check(self.path.clone());
-        let settled = self.outlets.notifier.settled();
-        self.checking = Some(tokio::spawn(async move {
-            let version = check.await?;
-            // What is untold then, nobody tells.
-            let all_told = settled.within(SETTLED_WITHIN).await;
-            if all_told { Ok(version) } else { Err(NOTIFYING.to_owned()) }
-        }));
-    }
-
-    /// Executes the program that is there now in place of this one. If it can't, what runs goes on.
-    async fn upgrade(&mut self, checked: Result<String, String>) {
-        if self.is_stopping() {
-            return;
-        }
-        let refused = match checked {
-            Ok(version) => {
-                tracing::info!("{version} takes the place of this process");
-                self.execute().await
-            }
-            Err(reason) => reason,
-        };
-        tracing::error!("no upgrade: {refused}; what runs goes on");
-    }
-
-    async fn execute(&mut self) -> String {
-        let Ok(look) = self.outlets.sources.routers.look_anew().await else {
-            return ROUTERS_ENDED.to_owned();
-        };
-        if let Some(leaving) = look.routers.iter().find(|r| r.state == StateName::Leaving) {
-            return format!("{} hands over", leaving.config.key);
-        }
-        let Some(_pause) = Pause::begin(&self.upgrades.pauses).await else {
-            return ROUTERS_ENDED.to_owned();
-        };
-        // They stand still: what they have done until now is on its way, and no more comes.
-        if !self.outlets.notifier.settled().within(SETTLED_NOW).await {
-            return NOTIFYING.to_owned();
-        }
-        if !self.upgrades.processes.quiesce().await {
-            return "a hook is running".to_owned();
-        }
-        if !self.hold.announce_heir(self.heir_within) {
-            return "the guard can't be told".to_owned();
-        }
-        let carried = Carried::of(&look, &self.outlets.sources.history);
-        let refused = self.upgrades.launch.execute(&carried);
-        // The guard is to hand over at once again, should this process die.
-        self.hold.announce_heir(Duration::ZERO);
-        refused
-    }
-
-    fn stop(&mut self) {
-        self.stopping = match self.stopping {
-            Stopping::Not => {
-                tracing::info!("stopping; once more to hand over to nobody");
-                self.outlets.process().note_stopping();
-                self.outlets.manager.stopping();
-                Stopping::Asked
-            }
-            Stopping::Asked | Stopping::Hurried => {
-                tracing::warn!(
-                    "letting go of the VIPs at once; once more to wait for no hook either"
-                );
-                Stopping::Hurried
-            }
-        };
-        self.reading = None;
-        self.send(Command::Shutdown);
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.stopping != Stopping::Not
-    }
-
-    fn reload(&mut self) {
-        if self.is_stopping() {
-            return;
-        }
-        self.outlets.manager.reloading();
-        self.is_reloading = true;
-        // A read that began before may have seen the file as it was.
-        self.reading = None;
-        self.watcher.handle_hangup(self.now());
-    }
-
-    fn begin_read(&mut self) {
-        self.log.tell_dropped();
-        let path = self.path.clone();
-        // A file on a dead network filesystem blocks for minutes.
-        self.reading = Some(tokio::task::spawn_blocking(move || file::read(&path)));
-    }
-
-    fn handle_read(&mut self, read: Read) {
-        let shown = self.path.display();
-        let decision = self.watcher.handle_read(self.now(), read);
-        let is_decided = decision.is_some();
-        match decision {
-            None => {}
-            Some(Decision::Unchanged) => tracing::info!("{shown} is unchanged"),
-            Some(Decision::Unreadable(reason)) => {
-                tracing::error!("{shown} can't be read: {reason}; what runs goes on");
-                self.note_problem(Some(reason));
-            }
-            Some(Decision::NeedsHangup) => {
-                let reason = "it takes every virtual router or every pool away";
-                tracing::warn!("{shown}: {reason}: not used without SIGHUP");
-                self.note_problem(Some(format!("{reason}, which needs SIGHUP")));
-            }
-            Some(Decision::Broken(found)) => {
-                tell(&found);
-                tracing::error!("{shown} has changed and can't be used; what runs goes on");
-                let first = found.iter().find(|d| d.severity == Severity::Error);
-                self.note_problem(first.map(ToString::to_string));
-            }
-            Some(Decision::Apply(loaded)) => {
-                tell(&loaded.notes);
-                tracing::info!("{shown} has changed");
-                self.apply(*loaded);
-                self.outlets.process().note_loaded();
-            }
-        }
-        if !self.watcher.has_rejected() {
-            self.note_problem(None);
-        }
-        if is_decided && std::mem::take(&mut self.is_reloading) {
-            self.outlets.manager.reloaded();
-        }
-    }
-
-    fn note_problem(&self, problem: Option<String>) {
-        self.outlets.process().note_problem(problem);
-    }
-
-    fn apply(&mut self, mut loaded: Loaded) {
-        if !self.hold.may_route() && !loaded.routers.is_empty() {
-            tracing::error!(
-                "virtual routers run after a restart only: there was none when this process began"
-            );
-            loaded.routers.clear();
-            loaded.discovery.routers.clear();
-        }
-        for key in self.fixed.changed_keys(&loaded) {
-            tracing::warn!("general.{key} has changed: that is for the next start");
-        }
-        self.heir_within = heir_within(&loaded.routers);
-        // Before discovery, whose weights are for routers that are there.
-        self.send(Command::Reload(std::mem::take(&mut loaded.routers)));
-        self.outlets.apply(&loaded);
-    }
-
     fn send(&self, command: Command) {
         match self.commands.try_send(command) {
             Ok(()) => {}
@@ -413,22 +194,6 @@ impl Service {
     fn now(&self) -> Instant {
         Instant::ZERO + self.start.elapsed()
     }
-}
-
-/// Logs what is said about a file.
-pub(crate) fn tell(found: &[Diagnostic]) {
-    for diagnostic in found {
-        match diagnostic.severity {
-            Severity::Error => tracing::error!("{diagnostic:#}"),
-            Severity::Warning => tracing::warn!("{diagnostic:#}"),
-            Severity::Info => tracing::info!("{diagnostic:#}"),
-        }
-    }
-}
-
-/// Another wish to stop.
-async fn stopped(signals: &mut Signals) {
-    while signals.next().await != Wish::Stop {}
 }
 
 /// The end of something that has begun.

@@ -1,0 +1,90 @@
+//! Another program in place of this one: when it may be, and that everything stands still for it.
+
+use std::time::Duration;
+
+use openproxy_core::vrrp::StateName;
+use tokio::sync::mpsc;
+
+use super::Service;
+use crate::carried::Carried;
+use crate::linux::ProcessHandle;
+use crate::upgrade::{Launch, Pause, PauseWish};
+
+/// How long changes of state may take to be told before an upgrade, and while everything stands
+/// still.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+const SETTLED_NOW: Duration = Duration::from_millis(10);
+/// Why there is no upgrade.
+const NOTIFYING: &str = "notify_script is running";
+const ROUTERS_ENDED: &str = "the virtual routers have ended";
+
+/// What it takes to execute another program in place of this one.
+#[derive(Debug)]
+pub(crate) struct Upgrades {
+    pub(crate) launch: Launch,
+    pub(crate) pauses: mpsc::Sender<PauseWish>,
+    pub(crate) processes: ProcessHandle,
+}
+
+impl Service {
+    /// Has the program that is there now looked at, and whoever is told of changes catch up.
+    pub(super) fn begin_upgrade(&mut self) {
+        if self.is_stopping() || self.checking.is_some() {
+            return;
+        }
+        if !self.hold.can_bequeath() {
+            tracing::error!("no upgrade in place without general.guard; what runs goes on");
+            return;
+        }
+        let check = self.upgrades.launch.clone().check(self.path.clone());
+        let settled = self.outlets.notifier.settled();
+        self.checking = Some(tokio::spawn(async move {
+            let version = check.await?;
+            // What is untold then, nobody tells.
+            let all_told = settled.within(SETTLED_WITHIN).await;
+            if all_told { Ok(version) } else { Err(NOTIFYING.to_owned()) }
+        }));
+    }
+
+    /// Executes the program that is there now in place of this one. If it can't, what runs goes on.
+    pub(super) async fn upgrade(&mut self, checked: Result<String, String>) {
+        if self.is_stopping() {
+            return;
+        }
+        let refused = match checked {
+            Ok(version) => {
+                tracing::info!("{version} takes the place of this process");
+                self.execute().await
+            }
+            Err(reason) => reason,
+        };
+        tracing::error!("no upgrade: {refused}; what runs goes on");
+    }
+
+    async fn execute(&mut self) -> String {
+        let Ok(look) = self.outlets.sources.routers.look_anew().await else {
+            return ROUTERS_ENDED.to_owned();
+        };
+        if let Some(leaving) = look.routers.iter().find(|r| r.state == StateName::Leaving) {
+            return format!("{} hands over", leaving.config.key);
+        }
+        let Some(_pause) = Pause::begin(&self.upgrades.pauses).await else {
+            return ROUTERS_ENDED.to_owned();
+        };
+        // They stand still: what they have done until now is on its way, and no more comes.
+        if !self.outlets.notifier.settled().within(SETTLED_NOW).await {
+            return NOTIFYING.to_owned();
+        }
+        if !self.upgrades.processes.quiesce().await {
+            return "a hook is running".to_owned();
+        }
+        if !self.hold.announce_heir(self.heir_within) {
+            return "the guard can't be told".to_owned();
+        }
+        let carried = Carried::of(&look, &self.outlets.sources.history);
+        let refused = self.upgrades.launch.execute(&carried);
+        // The guard is to hand over at once again, should this process die.
+        self.hold.announce_heir(Duration::ZERO);
+        refused
+    }
+}
