@@ -127,9 +127,9 @@ async fn answer(request: &Request<Incoming>, caller: Caller, sources: &Sources) 
     match (request.method(), &path[..], request.uri().query()) {
         (&Method::GET, [""], _) => page(),
         (&Method::GET, ["status"], None) => json(&sources.look().await),
-        (&Method::GET, ["status"], Some("watch")) => watch(sources, What::Everything),
+        (&Method::GET, ["status"], Some("watch")) => watch(sources, What::Everything).await,
         (&Method::GET, ["topology"], None) => topology(topologies).await,
-        (&Method::GET, ["topology"], Some("watch")) => watch(sources, What::Shards),
+        (&Method::GET, ["topology"], Some("watch")) => watch(sources, What::Shards).await,
         (&Method::GET, ["status" | "topology"], Some(_)) => {
             text(StatusCode::BAD_REQUEST, "the only query is ?watch\n")
         }
@@ -215,7 +215,7 @@ async fn check_shard(
     match in_time(topologies.look_at(shard)).await {
         Some(Some(shard)) => tell(question.of(&shard)),
         Some(None) => text(StatusCode::NOT_FOUND, "no such shard\n"),
-        None => tell(checks::health(true, false)),
+        None => discovery_hangs(),
     }
 }
 
@@ -240,19 +240,24 @@ fn page() -> Answer {
 }
 
 async fn topology(topologies: &Topologies) -> Answer {
-    match topologies.look().await {
-        Ok(snapshot) => json(&topology::Document::new(&snapshot)),
-        Err(ended) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{ended}\n")),
+    match in_time(topologies.look()).await {
+        Some(snapshot) => json(&topology::Document::new(&snapshot)),
+        None => discovery_hangs(),
     }
 }
 
 async fn forget(topologies: &Topologies, pool: &str, shard: &str) -> Answer {
     let shard = ShardId { pool: decode(pool).into(), shard: decode(shard).into() };
-    match topologies.forget(shard).await {
-        Ok(true) => text(StatusCode::OK, "forgotten\n"),
-        Ok(false) => text(StatusCode::NOT_FOUND, "no shard with use_patroni = true\n"),
-        Err(ended) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("{ended}\n")),
+    match in_time(topologies.forget(shard)).await {
+        Some(true) => text(StatusCode::OK, "forgotten\n"),
+        Some(false) => text(StatusCode::NOT_FOUND, "no shard with use_patroni = true\n"),
+        None => discovery_hangs(),
     }
+}
+
+/// Said where discovery alone would know.
+fn discovery_hangs() -> Answer {
+    tell(checks::health(true, false))
 }
 
 async fn obey(
@@ -272,7 +277,7 @@ async fn obey(
         Ok(obeyed) => return json(obeyed),
         Err(Refused::Query(_)) => StatusCode::BAD_REQUEST,
         Err(Refused::Unknown(_)) => StatusCode::NOT_FOUND,
-        Err(Refused::Ended(_)) => StatusCode::SERVICE_UNAVAILABLE,
+        Err(Refused::Silent | Refused::Ended(_)) => StatusCode::SERVICE_UNAVAILABLE,
     };
     text(status, &obeyed.map_or_else(|refused| format!("{refused}\n"), |_| String::new()))
 }
@@ -285,16 +290,26 @@ enum What {
 }
 
 /// A line for each shard, and each router if those are watched too, and one more for each change, for
-/// as long as somebody reads.
-fn watch(sources: &Sources, what: What) -> Answer {
+/// as long as somebody reads. If nobody answers to begin with, that is said at once.
+async fn watch(sources: &Sources, what: What) -> Answer {
+    // First, so that nothing is missed between the two; a change may be told twice.
+    let mut changes = sources.topologies.subscribe();
+    let mut transitions = sources.history.follow();
+    let (routers_answer, known) = match what {
+        What::Shards => (true, in_time(sources.topologies.look()).await),
+        What::Everything => {
+            let (look, known) = sources.ask().await;
+            (look.is_some(), known)
+        }
+    };
+    let mut snapshot = match known {
+        Some(snapshot) if routers_answer => snapshot,
+        known => return tell(checks::health(routers_answer, known.is_some())),
+    };
     let (lines, receiver) = mpsc::channel(LINES_MAX);
     let sources = sources.clone();
     tokio::spawn(async move {
-        // First, so that nothing is missed between the two; a change may be told twice.
-        let mut changes = sources.topologies.subscribe();
-        let mut transitions = sources.history.follow();
         loop {
-            let Ok(snapshot) = sources.topologies.look().await else { return };
             for shard in topology::Document::new(&snapshot).shards {
                 if lines.send(line(&shard)).await.is_err() {
                     return;
@@ -307,6 +322,8 @@ fn watch(sources: &Sources, what: What) -> Answer {
             if follow(&sources, what, (&mut changes, &mut transitions), &lines).await.is_none() {
                 return;
             }
+            let Ok(anew) = sources.topologies.look().await else { return };
+            snapshot = anew;
         }
     });
     let frames = stream::unfold(receiver, async |mut receiver| {

@@ -95,8 +95,8 @@ impl Routers {
     /// When they have ended, or are about to.
     pub async fn set_duty(&self, keys: &BTreeSet<RouterKey>, duty: Duty) -> Result<(), Ended> {
         let wish = Command::SetDuty(keys.iter().cloned().collect(), duty);
-        self.commands.send(wish).await.map_err(|_| Ended)?;
         let obeyed = async {
+            self.commands.send(wish).await.map_err(|_| Ended)?;
             loop {
                 let look = self.look_anew().await?;
                 let obeys = |key: &RouterKey| {

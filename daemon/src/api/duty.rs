@@ -7,6 +7,8 @@ use openproxy_core::vrrp::{Duty, Report, RouterKey};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
+use super::document::no_answer;
+use super::in_time;
 use crate::routers::{Ended, Routers};
 
 /// How long a router keeps out, unless somebody says otherwise.
@@ -41,6 +43,9 @@ pub enum Refused {
     /// There are no such routers, or not exactly one.
     #[error("{0}")]
     Unknown(String),
+    /// Their thread hangs.
+    #[error("{}", no_answer("the virtual routers"))]
+    Silent,
     /// There is nobody to obey.
     #[error(transparent)]
     Ended(#[from] Ended),
@@ -89,7 +94,7 @@ fn span(text: &str) -> Result<Duration, Refused> {
 /// # Errors
 /// Why nothing is done.
 pub async fn obey(routers: &Routers, names: &[String], wish: Wish) -> Result<Obeyed, Refused> {
-    let look = routers.look().await?;
+    let look = in_time(routers.look()).await.ok_or(Refused::Silent)?;
     let keys = resolve(&look.routers, names)?;
     let duty = match wish {
         Wish::StepDown(span) => Duty::SteppedDown { until: look.at + span },

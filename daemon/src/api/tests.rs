@@ -1,84 +1,146 @@
 //! What is answered when a thread hangs.
 
-use openproxy_core::supervisor::Supervisor;
+use openproxy_core::io::Command;
 use openproxy_core::time::Instant;
+use openproxy_core::vrrp::{Report, StateName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio::sync::oneshot;
 
+use super::document::tests::{look, report};
 use super::*;
+use crate::discovery::document::tests::snapshot;
 use crate::discovery::driver::Request as Wish;
-use crate::driver::Lateness;
 
-/// What is said of a path while one thread answers and the other doesn't, or both do.
-async fn ask(path: &str, routers_answer: bool, discovery_answers: bool) -> String {
-    let (looks, mut looked) = mpsc::channel::<oneshot::Sender<Look>>(8);
-    let (commands, _) = mpsc::channel(8);
-    let (wishes, mut wished) = mpsc::channel(8);
-    let (changes, _) = broadcast::channel(8);
-    let sources = Sources {
-        process: Process::new("openproxy.toml".into()),
-        routers: Routers::new(looks, commands),
-        history: History::default(),
-        topologies: Topologies::new(wishes, changes),
-    };
-    let (mut ours, theirs) = duplex(1 << 16);
-    let threads = async {
+/// A daemon of which a thread may hang: one virtual router, `eth0/50/IPv4`, and one shard, `p/0`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct World {
+    pub(super) routers_answer: bool,
+    pub(super) discovery_answers: bool,
+    pub(super) state: StateName,
+}
+
+/// All threads answer.
+pub(super) const WELL: World =
+    World { routers_answer: true, discovery_answers: true, state: StateName::Master };
+
+impl World {
+    /// The answer to a request without its last line break, in HTTP/1.0.
+    pub(super) async fn ask(self, request: &str, caller: Caller) -> String {
+        let (looks, looked) = mpsc::channel(8);
+        let (to_routers, commands) = mpsc::channel(8);
+        let (wishes, wished) = mpsc::channel(8);
+        let (changes, _) = broadcast::channel(8);
+        let sources = Sources {
+            process: Process::new("openproxy.toml".into()),
+            routers: Routers::new(looks, to_routers),
+            history: History::default(),
+            topologies: Topologies::new(wishes, changes),
+        };
+        let (mut ours, theirs) = duplex(1 << 16);
+        let asks = async {
+            ours.write_all(format!("{request}\r\n\r\n").as_bytes()).await.expect("it reads");
+            let mut text = String::new();
+            // Who watches gets no end, so the first line of the body is all that is waited for.
+            while !text.ends_with("}\n") || !text.contains("ndjson") {
+                let mut bytes = [0; 1 << 12];
+                match ours.read(&mut bytes).await.expect("an answer") {
+                    0 => break,
+                    len => text += &String::from_utf8_lossy(&bytes[..len]),
+                }
+            }
+            drop(ours);
+            text
+        };
+        let serves = serve(theirs, caller, sources);
+        tokio::select! {
+            ((), text) = async { tokio::join!(serves, asks) } => text,
+            () = self.routers(looked, commands) => unreachable!("it has no end"),
+            () = self.discovery(wished) => unreachable!("it has no end"),
+        }
+    }
+
+    async fn routers(
+        self,
+        mut looked: mpsc::Receiver<oneshot::Sender<Look>>,
+        mut commands: mpsc::Receiver<Command>,
+    ) {
         // What isn't answered is kept: whoever waits for it would do so for ever.
-        let mut unanswered = (Vec::new(), Vec::new());
+        let mut unanswered = Vec::new();
+        let mut routers: Vec<Report> = vec![report(self.state)];
         loop {
             tokio::select! {
-                Some(look) = looked.recv() => {
-                    if routers_answer {
-                        let none = Supervisor::new(Vec::new());
-                        let _ = look.send(Look::at(&none, Lateness::default(), Instant::ZERO));
+                Some(answer) = looked.recv() => {
+                    if self.routers_answer {
+                        let _ = answer.send(look(routers.clone()));
                     } else {
-                        unanswered.0.push(look);
+                        unanswered.push(answer);
                     }
                 }
-                Some(wish) = wished.recv() => match wish {
-                    Wish::Look(answer) if discovery_answers => {
-                        let (shards, endpoints) = (Vec::new(), Vec::new());
-                        let (at, changes) = (Instant::ZERO, [].into());
-                        let _ = answer.send(Snapshot { at, shards, changes, endpoints });
-                    }
-                    Wish::Look(_)
-                    | Wish::LookAt(..)
-                    | Wish::Forget(..)
-                    | Wish::Reconfigure(_) => unanswered.1.push(wish),
+                Some(command) = commands.recv() => if let Command::SetDuty(keys, duty) = command {
+                    let told = routers.iter_mut().filter(|r| keys.contains(&r.config.key));
+                    told.for_each(|router| router.duty = duty);
                 },
                 // Nobody can ask any more; the answer is on its way.
                 else => std::future::pending().await,
             }
         }
-    };
-    let asks = async {
-        let request = format!("GET {path} HTTP/1.0\r\n\r\n");
-        ours.write_all(request.as_bytes()).await.expect("it reads");
-        let mut text = String::new();
-        ours.read_to_string(&mut text).await.expect("an answer");
-        text
-    };
-    tokio::select! {
-        ((), text) = async { tokio::join!(serve(theirs, Caller::Network, sources), asks) } => text,
-        () = threads => unreachable!("it has no end"),
+    }
+
+    async fn discovery(self, mut wished: mpsc::Receiver<Wish>) {
+        let mut unanswered = Vec::new();
+        let known = snapshot();
+        while let Some(wish) = wished.recv().await {
+            let shard = |id: &ShardId| known.shards.iter().find(|(shard, _)| shard == id);
+            match wish {
+                Wish::Look(answer) if self.discovery_answers => {
+                    let _ = answer.send(known.clone());
+                }
+                Wish::LookAt(id, answer) if self.discovery_answers => {
+                    let _ =
+                        answer.send(shard(&id).map(|(_, known)| (known.clone(), Instant::ZERO)));
+                }
+                Wish::Forget(id, answer) if self.discovery_answers => {
+                    let _ = answer.send(shard(&id).is_some());
+                }
+                Wish::Look(_) | Wish::LookAt(..) | Wish::Forget(..) | Wish::Reconfigure(_) => {
+                    unanswered.push(wish);
+                }
+            }
+        }
+        std::future::pending().await
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_thread_that_hangs_is_told_of_and_holds_up_nobody() {
+    let no_routers = World { routers_answer: false, ..WELL };
+    let no_discovery = World { discovery_answers: false, ..WELL };
     let (routers, discovery) = ("the virtual routers doesn't", "discovery doesn't");
-    for (path, answer, expected, text) in [
-        ("/health", (true, true), "200", "all threads answer"),
-        ("/health", (false, true), "503", routers),
-        ("/health", (true, false), "503", discovery),
-        ("/ready", (false, true), "503", routers),
-        ("/routers/eth0/50/master", (false, true), "503", routers),
-        ("/pools/p/shards/0/any", (true, false), "503", discovery),
-        ("/metrics", (false, true), "200", "openproxy_thread_answers{thread=\"vrrp\"} 0"),
-        ("/status", (true, false), "200", discovery),
+    for (request, world, expected, text) in [
+        ("GET /health", WELL, "200", "all threads answer"),
+        ("GET /health", no_routers, "503", routers),
+        ("GET /health", no_discovery, "503", discovery),
+        ("GET /ready", no_routers, "503", routers),
+        ("GET /routers/eth0/50/master", no_routers, "503", routers),
+        ("GET /pools/p/shards/0/any", no_discovery, "503", discovery),
+        ("GET /metrics", no_routers, "200", "openproxy_thread_answers{thread=\"vrrp\"} 0"),
+        ("GET /status", no_discovery, "200", discovery),
+        ("GET /status?watch", no_discovery, "503", discovery),
+        ("GET /status?watch", no_routers, "503", routers),
+        ("GET /status?watch", WELL, "200", "\"10.0.0.1\""),
+        ("GET /topology", no_discovery, "503", discovery),
+        ("GET /topology", no_routers, "200", "\"10.0.0.1\""),
+        ("GET /topology?watch", no_discovery, "503", discovery),
+        ("GET /topology?watch", no_routers, "200", "\"10.0.0.1\""),
+        ("POST /forget/p/0", no_discovery, "503", discovery),
+        ("POST /stepdown", no_routers, "503", routers),
+        ("POST /maintenance/on", no_routers, "503", routers),
     ] {
-        let said = ask(path, answer.0, answer.1).await;
-        assert!(said.starts_with(&format!("HTTP/1.0 {expected}")), "{path}: {said}");
-        assert!(said.contains(text), "{path}: {said}");
+        let line = format!("{request} HTTP/1.0");
+        let asked = world.ask(&line, Caller::Socket);
+        let said = tokio::time::timeout(2 * ANSWER_TIME_MAX, asked).await;
+        let said = said.unwrap_or_else(|_| panic!("{request}: it waits"));
+        assert!(said.starts_with(&format!("HTTP/1.0 {expected}")), "{request}: {said}");
+        assert!(said.contains(text), "{request}: {said}");
     }
 }
