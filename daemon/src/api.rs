@@ -4,30 +4,32 @@
 //! | --- | --- |
 //! | [`checks`] | what load balancers and probes ask |
 //! | [`duty`] | what an operator wants of virtual routers |
+//! | `endpoint` | all that can be asked for, and how |
 //! | [`document`] | everything that a daemon tells of itself, as JSON |
 //! | [`metrics`] | what Prometheus reads |
 //! | [`warnings`] | what of it needs somebody's attention |
 //! | [`table`] | all of it as tables for people |
+//! | `watch` | a line for each change |
 //! | [`page`] | the page for people |
 
 pub mod checks;
 pub mod document;
 pub mod duty;
+mod endpoint;
 pub mod metrics;
 pub mod page;
 pub mod table;
 pub mod warnings;
+mod watch;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::{Bytes, Frame, Incoming};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue,
 };
@@ -36,34 +38,26 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use openproxy_core::discovery::ShardId;
-use openproxy_core::vrrp::RouterKey;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{broadcast, mpsc};
 
-use crate::discovery::document::{self as topology, ShardObject};
+use crate::discovery::document as topology;
 use crate::discovery::driver::Snapshot;
 use crate::discovery::topologies::Topologies;
 use crate::process::Process;
-use crate::routers::document::RouterObject;
-use crate::routers::history::{History, Transition};
-use crate::routers::{LOOK_FRESH_FOR, Look, Routers};
+use crate::routers::history::History;
+use crate::routers::{Look, Routers};
 use checks::{Question, Role, Verdict};
 use document::Document;
 use duty::{Query, Refused, STEP_DOWN_FOR, Wish};
+use endpoint::{Endpoint, Names};
 use metrics::{Format, Seen};
+use watch::{What, watch};
 
 /// How long a request may take to come in.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(5);
 /// A thread that takes longer to answer hangs. Kubernetes gives a probe a second.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_millis(750);
-/// Lines that wait for somebody who watches.
-const LINES_MAX: usize = 64;
-
-/// Said of any other path.
-const PATHS: &str = "\
-    there are /, /status and /topology, each of these two with ?watch, /metrics, /health, /ready,\n\
-    /pools/POOL/shards/SHARD/{primary,replica,any} and /routers/INTERFACE/ROUTER_ID/master\n";
 
 type Answer = Response<BoxBody<Bytes, Infallible>>;
 
@@ -122,73 +116,75 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, caller: Caller,
 }
 
 async fn answer(request: &Request<Incoming>, caller: Caller, sources: &Sources) -> Answer {
-    let path: Vec<&str> = request.uri().path().split('/').skip(1).collect();
-    let topologies = &sources.topologies;
-    match (request.method(), &path[..], request.uri().query()) {
-        (&Method::GET, [""], _) => page(),
-        (&Method::GET, ["status"], None) => json(&sources.look().await),
-        (&Method::GET, ["status"], Some("watch")) => watch(sources, What::Everything).await,
-        (&Method::GET, ["topology"], None) => topology(topologies).await,
-        (&Method::GET, ["topology"], Some("watch")) => watch(sources, What::Shards).await,
-        (&Method::GET, ["status" | "topology"], Some(_)) => {
-            text(StatusCode::BAD_REQUEST, "the only query is ?watch\n")
-        }
-        (&Method::POST, ["forget", pool, shard], _) if caller == Caller::Socket => {
-            forget(topologies, pool, shard).await
-        }
-        (&Method::POST, ["stepdown"], query) if caller == Caller::Socket => {
-            obey(sources, query, |span| Some(Wish::StepDown(span.unwrap_or(STEP_DOWN_FOR)))).await
-        }
-        (&Method::POST, ["maintenance", "on"], query) if caller == Caller::Socket => {
-            obey(sources, query, |span| span.is_none().then_some(Wish::Maintenance)).await
-        }
-        (&Method::POST, ["maintenance", "off"], query) if caller == Caller::Socket => {
-            obey(sources, query, |span| span.is_none().then_some(Wish::Full)).await
-        }
-        (
-            _,
-            ["" | "status" | "topology" | "stepdown"]
-            | ["forget", _, _]
-            | ["maintenance", "on" | "off"],
-            _,
-        ) => text(StatusCode::METHOD_NOT_ALLOWED, "not like this, or not from here\n"),
-        (&Method::GET | &Method::HEAD, path, query) => {
-            for_machines(path, query, request, sources).await
-        }
-        (&Method::OPTIONS, path, query) => {
-            // HAProxy's checks of old look at the status, and expect no body.
-            let (mut head, _) = for_machines(path, query, request, sources).await.into_parts();
-            head.headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
-            Response::from_parts(head, Full::default().boxed())
-        }
-        _ => text(StatusCode::METHOD_NOT_ALLOWED, "only GET, HEAD and OPTIONS\n"),
+    let found = Endpoint::at(request.uri().path());
+    let answer = match found {
+        Some((endpoint, names)) => reply(endpoint, names, request, caller, sources).await,
+        None => text(StatusCode::NOT_FOUND, &all_paths()),
+    };
+    let asks_for_options = request.method() == Method::OPTIONS;
+    let (mut head, body) = answer.into_parts();
+    if let Some((endpoint, _)) = found
+        && (asks_for_options || head.status == StatusCode::METHOD_NOT_ALLOWED)
+    {
+        let methods = HeaderValue::from_static(endpoint.access().methods(caller));
+        head.headers.insert(ALLOW, methods);
     }
+    // HAProxy's checks of old look at the status, and expect no body.
+    let body = if asks_for_options { Full::default().boxed() } else { body };
+    Response::from_parts(head, body)
 }
 
-/// What load balancers, probes and Prometheus ask.
-async fn for_machines(
-    path: &[&str],
-    query: Option<&str>,
+/// What an endpoint says, if it may be asked like this.
+async fn reply(
+    endpoint: Endpoint,
+    names: Names<'_>,
     request: &Request<Incoming>,
+    caller: Caller,
     sources: &Sources,
 ) -> Answer {
-    match path {
-        ["metrics"] => scrape(request, sources).await,
-        ["health"] => {
+    let mut methods = endpoint.access().methods(caller).split(", ");
+    if !methods.any(|method| method == request.method().as_str()) {
+        return text(StatusCode::METHOD_NOT_ALLOWED, "not like this, or not from here\n");
+    }
+    let query = request.uri().query();
+    if let Some(pair) = endpoint.not_understood(query) {
+        return text(StatusCode::BAD_REQUEST, &format!("{pair} is not understood here\n"));
+    }
+    let [first, second, third] = names;
+    match endpoint {
+        Endpoint::Page => page(),
+        Endpoint::Status => match query {
+            None => json(&sources.look().await),
+            Some(query) => watch(sources, What::Everything, query).await,
+        },
+        Endpoint::Topology => match query {
+            None => topology(&sources.topologies).await,
+            Some(query) => watch(sources, What::Shards, query).await,
+        },
+        Endpoint::Metrics => scrape(request, sources).await,
+        Endpoint::Health => {
             let (look, known) = sources.ask().await;
             tell(checks::health(look.is_some(), known.is_some()))
         }
-        ["ready"] => tell(checks::ready(&sources.look().await)),
-        ["pools", pool, "shards", shard, role] => match Role::named(role) {
-            Some(role) => check_shard((pool, shard), role, query, &sources.topologies).await,
-            None => text(StatusCode::NOT_FOUND, "there are primary, replica and any\n"),
-        },
-        ["routers", interface, id, "master"] => check_router((interface, id), None, sources).await,
-        ["routers", interface, id, family, "master"] => {
-            check_router((interface, id), Some(family), sources).await
+        Endpoint::Ready => tell(checks::ready(&sources.look().await)),
+        Endpoint::Shard(role) => {
+            check_shard((first, second), role, query, &sources.topologies).await
         }
-        _ => text(StatusCode::NOT_FOUND, PATHS),
+        Endpoint::Router => check_router((first, second), None, sources).await,
+        Endpoint::RouterOfFamily => check_router((first, second), Some(third), sources).await,
+        Endpoint::Forget => forget(&sources.topologies, first, second).await,
+        Endpoint::StepDown => {
+            obey(sources, query, |span| Wish::StepDown(span.unwrap_or(STEP_DOWN_FOR))).await
+        }
+        Endpoint::MaintenanceOn => obey(sources, query, |_| Wish::Maintenance).await,
+        Endpoint::MaintenanceOff => obey(sources, query, |_| Wish::Full).await,
     }
+}
+
+/// Said of any other path.
+fn all_paths() -> String {
+    let paths = Endpoint::ALL.iter().map(|endpoint| endpoint.path().to_owned() + "\n");
+    "there is nothing here, but at\n".to_owned() + &paths.collect::<String>()
 }
 
 async fn scrape(request: &Request<Incoming>, sources: &Sources) -> Answer {
@@ -263,14 +259,10 @@ fn discovery_hangs() -> Answer {
 async fn obey(
     sources: &Sources,
     query: Option<&str>,
-    wish: impl FnOnce(Option<Duration>) -> Option<Wish>,
+    wish: impl FnOnce(Option<Duration>) -> Wish,
 ) -> Answer {
-    let read = Query::read(query).and_then(|Query { span, names }| {
-        let refused = || Refused::Query("maintenance has no end".to_owned());
-        Ok((wish(span).ok_or_else(refused)?, names))
-    });
-    let obeyed = match read {
-        Ok((wish, names)) => duty::obey(&sources.routers, &names, wish).await,
+    let obeyed = match Query::read(query) {
+        Ok(Query { span, names }) => duty::obey(&sources.routers, &names, wish(span)).await,
         Err(refused) => Err(refused),
     };
     let status = match &obeyed {
@@ -282,107 +274,6 @@ async fn obey(
     text(status, &obeyed.map_or_else(|refused| format!("{refused}\n"), |_| String::new()))
 }
 
-/// What somebody watches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
-    Shards,
-    Everything,
-}
-
-/// A line for each shard, and each router if those are watched too, and one more for each change, for
-/// as long as somebody reads. If nobody answers to begin with, that is said at once.
-async fn watch(sources: &Sources, what: What) -> Answer {
-    // First, so that nothing is missed between the two; a change may be told twice.
-    let mut changes = sources.topologies.subscribe();
-    let mut transitions = sources.history.follow();
-    let (routers_answer, known) = match what {
-        What::Shards => (true, in_time(sources.topologies.look()).await),
-        What::Everything => {
-            let (look, known) = sources.ask().await;
-            (look.is_some(), known)
-        }
-    };
-    let mut snapshot = match known {
-        Some(snapshot) if routers_answer => snapshot,
-        known => return tell(checks::health(routers_answer, known.is_some())),
-    };
-    let (lines, receiver) = mpsc::channel(LINES_MAX);
-    let sources = sources.clone();
-    tokio::spawn(async move {
-        loop {
-            for shard in topology::Document::new(&snapshot).shards {
-                if lines.send(line(&shard)).await.is_err() {
-                    return;
-                }
-            }
-            if what == What::Everything && send_routers(&sources, &lines, |_| true).await.is_none()
-            {
-                return;
-            }
-            if follow(&sources, what, (&mut changes, &mut transitions), &lines).await.is_none() {
-                return;
-            }
-            let Ok(anew) = sources.topologies.look().await else { return };
-            snapshot = anew;
-        }
-    });
-    let frames = stream::unfold(receiver, async |mut receiver| {
-        let line: Bytes = receiver.recv().await?;
-        Some((Ok(Frame::data(line)), receiver))
-    });
-    respond(StatusCode::OK, "application/x-ndjson", StreamBody::new(frames).boxed())
-}
-
-/// A line for each of these routers; nothing when nobody reads, or there are none any more.
-async fn send_routers(
-    sources: &Sources,
-    lines: &mpsc::Sender<Bytes>,
-    is_one: impl Fn(&RouterKey) -> bool,
-) -> Option<()> {
-    let look = sources.routers.look().await.ok()?;
-    for report in look.routers.iter().filter(|report| is_one(&report.config.key)) {
-        let router = RouterObject::new(report, look.at, &sources.history);
-        lines.send(line(&router)).await.ok()?;
-    }
-    Some(())
-}
-
-/// Hands on changes. Ends with something when some were missed, with nothing when nobody reads.
-async fn follow(
-    sources: &Sources,
-    what: What,
-    (changes, transitions): (
-        &mut broadcast::Receiver<Arc<ShardObject>>,
-        &mut broadcast::Receiver<Arc<Transition>>,
-    ),
-    lines: &mpsc::Sender<Bytes>,
-) -> Option<()> {
-    use broadcast::error::RecvError::{Closed, Lagged};
-    loop {
-        tokio::select! {
-            change = changes.recv() => match change {
-                Ok(shard) => lines.send(line(&shard)).await.ok()?,
-                Err(Lagged(_)) => return Some(()),
-                Err(Closed) => return None,
-            },
-            transition = transitions.recv(), if what == What::Everything => match transition {
-                Ok(transition) => {
-                    let mut changed = BTreeSet::from([transition.router.clone()]);
-                    // Many change together, and one look shows them all.
-                    tokio::time::sleep(LOOK_FRESH_FOR).await;
-                    while let Ok(another) = transitions.try_recv() {
-                        changed.insert(another.router.clone());
-                    }
-                    send_routers(sources, lines, |router| changed.contains(router)).await?;
-                }
-                Err(Lagged(_)) => return Some(()),
-                Err(Closed) => return None,
-            },
-            () = lines.closed() => return None,
-        }
-    }
-}
-
 /// A part of a path.
 fn decode(part: &str) -> Cow<'_, str> {
     percent_encoding::percent_decode_str(part).decode_utf8_lossy()
@@ -390,13 +281,6 @@ fn decode(part: &str) -> Cow<'_, str> {
 
 fn tell(verdict: Verdict) -> Answer {
     text(verdict.status, &verdict.text)
-}
-
-fn line(object: &impl Serialize) -> Bytes {
-    // It consists of texts, numbers and lists: all of that can be written.
-    let mut line = serde_json::to_vec(object).unwrap_or_default();
-    line.push(b'\n');
-    line.into()
 }
 
 fn json(document: &impl Serialize) -> Answer {

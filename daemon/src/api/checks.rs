@@ -79,7 +79,7 @@ pub fn is_master(
 }
 
 /// What a server is asked to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// The primary.
     Primary,
@@ -87,19 +87,6 @@ pub enum Role {
     Replica,
     /// Either.
     Any,
-}
-
-impl Role {
-    /// By the last part of the path.
-    #[must_use]
-    pub fn named(word: &str) -> Option<Self> {
-        match word {
-            "primary" => Some(Self::Primary),
-            "replica" => Some(Self::Replica),
-            "any" => Some(Self::Any),
-            _ => None,
-        }
-    }
 }
 
 /// A question about the servers of a shard.
@@ -115,7 +102,8 @@ pub struct Question {
 }
 
 impl Question {
-    /// As it is asked, with what is behind the question mark.
+    /// As it is asked, with what is behind the question mark; which keys a role has is the
+    /// endpoint's.
     ///
     /// # Errors
     /// With what is wrong, in words for people: a check that is written wrongly should never pass.
@@ -125,15 +113,11 @@ impl Question {
         for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let value = percent_decode_str(value).decode_utf8_lossy();
-            match (key, role) {
-                ("host", _) if !value.is_empty() => question.host = Some(Host::new(&value)),
-                ("port", _) => question.port = Some(number(key, &value)?),
-                ("lag", Role::Replica | Role::Any) => {
-                    question.lag_bytes_max = Some(number(key, &value)?);
-                }
-                ("stale", Role::Primary | Role::Any) if value == "ok" => {
-                    question.accepts_kept = true;
-                }
+            match key {
+                "host" if !value.is_empty() => question.host = Some(Host::new(&value)),
+                "port" => question.port = Some(number(key, &value)?),
+                "lag" => question.lag_bytes_max = Some(number(key, &value)?),
+                "stale" if value == "ok" => question.accepts_kept = true,
                 _ => return Err(format!("{pair} is not understood here")),
             }
         }

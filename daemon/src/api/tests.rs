@@ -4,7 +4,7 @@ use openproxy_core::io::Command;
 use openproxy_core::time::Instant;
 use openproxy_core::vrrp::{Report, StateName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::document::tests::{look, report};
 use super::*;
@@ -22,6 +22,10 @@ pub(super) struct World {
 /// All threads answer.
 pub(super) const WELL: World =
     World { routers_answer: true, discovery_answers: true, state: StateName::Master };
+/// The thread of the virtual routers hangs.
+pub(super) const NO_ROUTERS: World = World { routers_answer: false, ..WELL };
+/// That of discovery does.
+pub(super) const NO_DISCOVERY: World = World { discovery_answers: false, ..WELL };
 
 impl World {
     /// The answer to a request without its last line break, in HTTP/1.0.
@@ -113,28 +117,26 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn a_thread_that_hangs_is_told_of_and_holds_up_nobody() {
-    let no_routers = World { routers_answer: false, ..WELL };
-    let no_discovery = World { discovery_answers: false, ..WELL };
     let (routers, discovery) = ("the virtual routers doesn't", "discovery doesn't");
     for (request, world, expected, text) in [
         ("GET /health", WELL, "200", "all threads answer"),
-        ("GET /health", no_routers, "503", routers),
-        ("GET /health", no_discovery, "503", discovery),
-        ("GET /ready", no_routers, "503", routers),
-        ("GET /routers/eth0/50/master", no_routers, "503", routers),
-        ("GET /pools/p/shards/0/any", no_discovery, "503", discovery),
-        ("GET /metrics", no_routers, "200", "openproxy_thread_answers{thread=\"vrrp\"} 0"),
-        ("GET /status", no_discovery, "200", discovery),
-        ("GET /status?watch", no_discovery, "503", discovery),
-        ("GET /status?watch", no_routers, "503", routers),
+        ("GET /health", NO_ROUTERS, "503", routers),
+        ("GET /health", NO_DISCOVERY, "503", discovery),
+        ("GET /ready", NO_ROUTERS, "503", routers),
+        ("GET /routers/eth0/50/master", NO_ROUTERS, "503", routers),
+        ("GET /pools/p/shards/0/any", NO_DISCOVERY, "503", discovery),
+        ("GET /metrics", NO_ROUTERS, "200", "openproxy_thread_answers{thread=\"vrrp\"} 0"),
+        ("GET /status", NO_DISCOVERY, "200", discovery),
+        ("GET /status?watch", NO_DISCOVERY, "503", discovery),
+        ("GET /status?watch", NO_ROUTERS, "503", routers),
         ("GET /status?watch", WELL, "200", "\"10.0.0.1\""),
-        ("GET /topology", no_discovery, "503", discovery),
-        ("GET /topology", no_routers, "200", "\"10.0.0.1\""),
-        ("GET /topology?watch", no_discovery, "503", discovery),
-        ("GET /topology?watch", no_routers, "200", "\"10.0.0.1\""),
-        ("POST /forget/p/0", no_discovery, "503", discovery),
-        ("POST /stepdown", no_routers, "503", routers),
-        ("POST /maintenance/on", no_routers, "503", routers),
+        ("GET /topology", NO_DISCOVERY, "503", discovery),
+        ("GET /topology", NO_ROUTERS, "200", "\"10.0.0.1\""),
+        ("GET /topology?watch", NO_DISCOVERY, "503", discovery),
+        ("GET /topology?watch", NO_ROUTERS, "200", "\"10.0.0.1\""),
+        ("POST /forget/p/0", NO_DISCOVERY, "503", discovery),
+        ("POST /stepdown", NO_ROUTERS, "503", routers),
+        ("POST /maintenance/on", NO_ROUTERS, "503", routers),
     ] {
         let line = format!("{request} HTTP/1.0");
         let asked = world.ask(&line, Caller::Socket);
