@@ -8,6 +8,7 @@ use openproxy::api::duty::STEP_DOWN_FOR_MAX;
 
 use openproxy_core::discovery::ShardId;
 
+use crate::exit;
 use crate::lab::LabArgs;
 
 /// Keeps virtual IPs on one healthy node of several, by VRRP.
@@ -21,7 +22,7 @@ use crate::lab::LabArgs;
     name = "openproxy",
     version,
     args_conflicts_with_subcommands = true,
-    after_long_help = AFTER_HELP
+    after_long_help = after_help()
 )]
 pub(crate) struct Cli {
     /// What to run.
@@ -194,22 +195,19 @@ pub(crate) struct ReleaseArgs {
     pub(crate) force: bool,
 }
 
-const AFTER_HELP: &str = "\
+/// What follows the options in the help: `generate` makes a section of each block.
+fn after_help() -> String {
+    format!(
+        "\
 Environment:
   OPENPROXY_LOG  What is logged to standard error: error, warn, info (the default), debug, or a
                  list such as info,openproxy=debug
 
 Exit status:
-   0  stopped, every VIP released; for check: the file is good
-   1  stopped by a third signal; for status: something needs a look; for convert: something needs
-      a decision; for stepdown and maintenance: nobody has taken over
-   2  for status: something is critical; for status, forget, stepdown and maintenance: no daemon
-      answers, or not to this; for upgrade: the daemon goes on as it was
-  70  a defect
-  71  the system refused something essential
-  75  another openproxy runs in this network namespace, or a guard still hands over
-  77  CAP_NET_RAW or CAP_NET_ADMIN is missing
-  78  the file is wrong or can't be read";
+{}",
+        exit::list()
+    )
+}
 
 #[cfg(test)]
 mod tests {

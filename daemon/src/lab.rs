@@ -14,7 +14,6 @@
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +44,8 @@ use record::Recorder;
 use report::Screen;
 use scenario::Scenario;
 use theory::{Timing, Version};
+
+use crate::exit::Exit;
 
 /// The longest interval of version 3.
 const V3_ADVERT_INT_MAX_SECS: f64 = 40.95;
@@ -227,7 +228,7 @@ fn keepalived() -> Result<Program, LabError> {
 }
 
 /// Runs the lab. To be called while the process has only one thread.
-pub(crate) fn run(args: LabArgs) -> ExitCode {
+pub(crate) fn run(args: LabArgs) -> Exit {
     let outcome = match args.inside.clone() {
         Some(dir) => inside(&args, &dir),
         None => outside(&args),
@@ -237,7 +238,7 @@ pub(crate) fn run(args: LabArgs) -> ExitCode {
         if let LabError::Forbidden(_) = error {
             let _ = writeln!(io::stderr(), "{}", forbidden_help());
         }
-        ExitCode::FAILURE
+        Exit::Failed
     })
 }
 
@@ -258,7 +259,7 @@ fn forbidden_help() -> String {
     )
 }
 
-fn outside(args: &LabArgs) -> Result<ExitCode, LabError> {
+fn outside(args: &LabArgs) -> Result<Exit, LabError> {
     args.timing()?;
     args.routers()?;
     let program = std::env::current_exe().context("find this program")?;
@@ -277,7 +278,7 @@ fn outside(args: &LabArgs) -> Result<ExitCode, LabError> {
     enter::run_inside(&program, arguments.into_iter(), &dir)
 }
 
-fn inside(args: &LabArgs, dir: &Path) -> Result<ExitCode, LabError> {
+fn inside(args: &LabArgs, dir: &Path) -> Result<Exit, LabError> {
     let surroundings = enter::settle_in()?;
     // Daemons that may not would run on without, and the figures would be those of others.
     if args.realtime.is_some_and(|priority| !crate::linux::may_schedule(priority)) {
@@ -295,7 +296,7 @@ fn inside(args: &LabArgs, dir: &Path) -> Result<ExitCode, LabError> {
         (_, _, true) => scale::drift(&stage)?,
         _ => walk::walk(&stage)?,
     };
-    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if holds { Exit::Clean } else { Exit::Failed })
 }
 
 /// What every kind of run starts from.

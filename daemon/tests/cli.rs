@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 const GOOD: &str = "\
 [general.virtual_router]
@@ -119,9 +119,78 @@ fn help_and_version_are_there() {
     let output = openproxy(directory.path(), &["--help"]);
     assert_eq!(output.status.code(), Some(0));
     let help = text(&output.stdout);
-    for part in ["[FILE]", "check", "release", "OPENPROXY_LOG", "SIGHUP", "78  the file is wrong"] {
+    for part in [
+        "[FILE]",
+        "check",
+        "release",
+        "OPENPROXY_LOG",
+        "SIGHUP",
+        "78  all but lab: the file is wrong",
+    ] {
         assert!(help.contains(part), "{part}: {help}");
     }
+}
+
+#[test]
+fn a_command_line_that_is_not_understood_ends_with_2() {
+    let directory = directory_with("openproxy.toml", GOOD);
+    for args in
+        [&["--nonsense"][..], &["forget", "p"], &["maintenance"], &["stepdown", "--for", "0s"]]
+    {
+        let output = openproxy(directory.path(), args);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), ""), "{args:?}");
+        assert!(text(&output.stderr).contains("For more information, try '--help'"), "{args:?}");
+    }
+}
+
+#[test]
+fn whoever_asks_a_daemon_ends_with_2_without_one_and_with_78_without_its_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("none.sock");
+    let file = format!("[general.status]\nsocket = \"{}\"\n{GOOD}", socket.display());
+    fs::write(directory.path().join("good.toml"), file).expect("a file");
+    let commands = [
+        &["status"][..],
+        &["status", "--watch", "--json"],
+        &["forget", "p/0"],
+        &["upgrade"],
+        &["stepdown", "--file"],
+        &["maintenance", "on", "--file"],
+        &["maintenance", "off", "--file"],
+    ];
+    for command in commands {
+        for (file, status, reason) in [
+            ("good.toml", 2, "none.sock: no daemon"),
+            ("none.toml", 78, "none.toml: can't be read"),
+        ] {
+            let args = [command, &[file]].concat();
+            let output = openproxy(directory.path(), &args);
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(status), "{args:?}: {said}");
+            assert!(said.contains(reason), "{args:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_nobody_takes_down_ends_with_71() {
+    let directory = directory_with("openproxy.toml", GOOD);
+    fs::write(directory.path().join("k.conf"), KEEPALIVED).expect("a file");
+    for args in [&["check"][..], &["convert", "k.conf"]] {
+        let full = fs::File::options().write(true).open("/dev/full").expect("a device");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_openproxy"));
+        command.args(args).current_dir(directory.path()).stdout(full).stderr(Stdio::null());
+        let ended = command.status();
+        assert_eq!(ended.expect("the binary is there").code(), Some(71), "{args:?}");
+    }
+}
+
+#[test]
+fn a_lab_that_cannot_run_ends_with_1() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = openproxy(directory.path(), &["lab", "--advert-int", "0.5", "--protocol", "2"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).starts_with("openproxy lab: "), "{}", text(&output.stderr));
 }
 
 const KEEPALIVED: &str = "\
@@ -209,7 +278,7 @@ fn manual_pages_and_completions_are_generated_from_the_help() {
         ".SH ENVIRONMENT\n.nf\n",
         "OPENPROXY_LOG",
         ".SH \"EXIT STATUS\"\n.nf\n",
-        "78  the file is wrong",
+        "78  all but lab: the file is wrong",
     ];
     for part in parts {
         assert!(page.contains(part), "{part}: {page}");

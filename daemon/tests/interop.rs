@@ -8,6 +8,8 @@ use std::time::Duration;
 mod convert;
 #[path = "interop/duty.rs"]
 mod duty;
+#[path = "interop/exits.rs"]
+mod exits;
 #[path = "interop/flood.rs"]
 mod flood;
 #[path = "interop/guard.rs"]

@@ -8,7 +8,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::error::{Context, LabError};
 use super::observe::spawn;
 use super::record::Recorder;
+use crate::exit::Exit;
 
 /// How long the inner process may take to clean up after an interrupt.
 const CLEAN_UP: Duration = Duration::from_secs(10);
@@ -55,7 +55,7 @@ pub(crate) fn run_inside(
     program: &Path,
     arguments: impl Iterator<Item = OsString>,
     dir: &Path,
-) -> Result<ExitCode, LabError> {
+) -> Result<Exit, LabError> {
     // No thread may be started from here on: it would be in the wrong PID namespace.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -69,13 +69,13 @@ pub(crate) fn run_inside(
     })
 }
 
-async fn wait(mut child: Child) -> io::Result<ExitCode> {
+async fn wait(mut child: Child) -> io::Result<Exit> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::select! {
         biased;
-        status = child.wait() => return status.map(exit_code),
+        status = child.wait() => return status.map(exit_of),
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         _ = hangup.recv() => {}
@@ -85,14 +85,13 @@ async fn wait(mut child: Child) -> io::Result<ExitCode> {
         let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
     }
     match tokio::time::timeout(CLEAN_UP, child.wait()).await {
-        Ok(status) => status.map(exit_code),
-        Err(_) => child.kill().await.map(|()| ExitCode::FAILURE),
+        Ok(status) => status.map(exit_of),
+        Err(_) => child.kill().await.map(|()| Exit::Failed),
     }
 }
 
-fn exit_code(status: std::process::ExitStatus) -> ExitCode {
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
-    code.map_or(ExitCode::FAILURE, ExitCode::from)
+fn exit_of(status: std::process::ExitStatus) -> Exit {
+    if status.success() { Exit::Clean } else { Exit::Failed }
 }
 
 /// What the inner process finds around it.
