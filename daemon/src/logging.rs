@@ -5,6 +5,7 @@
 
 mod fields;
 mod lines;
+mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -12,17 +13,19 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
 
 use openproxy::config::LogFormat;
 use openproxy_core::discovery;
 use openproxy_core::event::{Event, Level};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, WorkerGuard};
 use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use fields::Fields;
 use lines::Lines;
+use queue::Progress;
 
 const FILTER_VARIABLE: &str = "OPENPROXY_LOG";
 const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
@@ -34,16 +37,14 @@ const GUARD_VARIABLE: (&str, &str) = ("OPENPROXY_GUARD_LOG", "json");
 #[derive(Debug)]
 pub(crate) struct Log {
     _worker: WorkerGuard,
-    dropped: ErrorCounter,
+    progress: Progress,
     told: usize,
 }
 
 impl Log {
     /// Starts the log of this process.
     pub(crate) fn start(format: LogFormat) -> Self {
-        let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LINES_MAX);
-        let (writer, worker) = builder.thread_name("log").finish(io::stderr());
-        let dropped = writer.error_counter();
+        let (writer, progress, worker) = queue::start(io::stderr(), LINES_MAX);
         let filter = filter(std::env::var_os(FILTER_VARIABLE).as_deref());
         let lines = layer()
             .with_writer(writer)
@@ -57,17 +58,22 @@ impl Log {
         if let Err(error) = filter {
             tracing::warn!("{FILTER_VARIABLE}: {error}; logging at {DEFAULT_LEVEL}");
         }
-        Self { _worker: worker, dropped, told: 0 }
+        Self { _worker: worker, progress, told: 0 }
     }
 
     /// Where the lines that are dropped are counted.
     pub(crate) fn dropped(&self) -> ErrorCounter {
-        self.dropped.clone()
+        self.progress.dropped().clone()
+    }
+
+    /// Waits until all that has been logged is written; whether that was so in time.
+    pub(crate) async fn catch_up(&self, within: Duration) -> bool {
+        self.progress.catch_up(within).await
     }
 
     /// Tells how many lines were dropped since it last did.
     pub(crate) fn tell_dropped(&mut self) {
-        let dropped = self.dropped.dropped_lines();
+        let dropped = self.progress.dropped().dropped_lines();
         if dropped > self.told {
             tracing::warn!("{} log lines were dropped: nobody read them", dropped - self.told);
             self.told = dropped;

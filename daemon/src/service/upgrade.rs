@@ -14,6 +14,10 @@ use crate::upgrade::{Launch, Pause, PauseWish};
 /// still.
 const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 const SETTLED_NOW: Duration = Duration::from_millis(10);
+/// How long the log may take to be written before an upgrade, and while everything stands still:
+/// what is in the queue of this program is lost to the next one.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(100);
+const WRITTEN_NOW: Duration = Duration::from_millis(5);
 /// Why there is no upgrade.
 const NOTIFYING: &str = "notify_script is running";
 const ROUTERS_ENDED: &str = "the virtual routers have ended";
@@ -68,6 +72,7 @@ impl Service {
         if let Some(leaving) = look.routers.iter().find(|r| r.state == StateName::Leaving) {
             return format!("{} hands over", leaving.config.key);
         }
+        let is_log_read = self.log.catch_up(WRITTEN_WITHIN).await;
         let Some(_pause) = Pause::begin(&self.upgrades.pauses).await else {
             return ROUTERS_ENDED.to_owned();
         };
@@ -77,6 +82,9 @@ impl Service {
         }
         if !self.upgrades.processes.quiesce().await {
             return "a hook is running".to_owned();
+        }
+        if is_log_read {
+            self.log.catch_up(WRITTEN_NOW).await;
         }
         if !self.hold.announce_heir(self.heir_within) {
             return "the guard can't be told".to_owned();

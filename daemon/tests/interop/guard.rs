@@ -106,6 +106,8 @@ fn upgrade(lines: [&str; 2]) {
     for count in 1..=3 {
         better.signal(Signal::SIGUSR2);
         better.wait_for("INITIALIZE -> MASTER: the process before this one was MASTER", count);
+        // The last line of a program is not lost with it.
+        assert_eq!(better.count("takes the place of this process"), count, "{}", better.log());
     }
     let after = watch.window(ROUTER.master_down(WORSE) + Duration::from_millis(500));
     assert!(!after.is_empty());
