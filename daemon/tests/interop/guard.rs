@@ -1,11 +1,13 @@
 //! The guard, on real Linux: what it does besides handing over, which the takeovers show.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::net::{Lan, Sample, Watch, now, poll};
+use crate::net::{INTERFACE, Lan, Sample, Watch, now, poll};
 use crate::nodes::{End, Node, Router};
 use crate::{BETTER, FAST, SECOND, SLACK, V4, WORSE};
 
@@ -120,4 +122,42 @@ fn upgrade(lines: [&str; 2]) {
     let status = better.status();
     assert!(status.contains("CapAmb:\t0000000000000000"), "{status}");
     assert!(better.guard().is_some());
+}
+
+#[test]
+#[ignore = "needs namespaces; .ci/run runs it"]
+fn a_new_program_that_cannot_be_executed_leaves_the_daemon_as_it_was_and_logging() {
+    let lan = Lan::new();
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = directory.path().join("program");
+    fs::copy(env!("CARGO_BIN_EXE_openproxy"), &program).expect("a copy");
+    let file = format!(
+        "[general.status]\nsocket = \"{}\"\n[general.virtual_router]\n\
+         interface = \"{INTERFACE}\"\nrouter_id = 50\npriority = 150\nversion = 3\n\
+         advert_int = 0.2\nvip_addresses = [ \"{V4}\" ]\n",
+        directory.path().join("status.sock").display()
+    );
+    // The words that follow are the test's own program, and the file.
+    let launcher = ["sh", "-c", "exec \"$1\" \"$3\"", "sh", program.to_str().expect("UTF-8")];
+    let mut node = Node::openproxy_by(&lan.ours, &launcher, &file);
+    node.wait_for("BACKUP -> MASTER", 1);
+
+    // It finds the file good, and is gone.
+    let script = "#!/bin/sh\nif [ \"$1\" = check ]; then rm \"$0\"; else echo openproxy 9; fi\n";
+    let new = directory.path().join("new");
+    fs::write(&new, script).expect("a file");
+    fs::set_permissions(&new, Permissions::from_mode(0o755)).expect("ours");
+    fs::rename(&new, &program).expect("ours");
+    let output = node.run(&["upgrade", "configuration"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}{}", node.log());
+    assert!(said.contains("the daemon goes on as it was"), "{said}");
+    assert_eq!(node.count("openproxy 9 takes the place of this process"), 1, "{}", node.log());
+    assert_eq!(node.count("program: No such file or directory"), 1, "{}", node.log());
+
+    node.signal(Signal::SIGHUP);
+    node.wait_for("configuration is unchanged", 1);
+    assert_eq!(node.count("MASTER -> "), 0, "{}", node.log());
+    node.end(End::Stop);
+    assert_eq!(node.wait_until_gone().and_then(|status| status.code()), Some(0), "{}", node.log());
 }
