@@ -28,7 +28,7 @@ pub(super) const NO_ROUTERS: World = World { routers_answer: false, ..WELL };
 pub(super) const NO_DISCOVERY: World = World { discovery_answers: false, ..WELL };
 
 impl World {
-    /// The answer to a request without its last line break, in HTTP/1.0.
+    /// The answer to a request in HTTP/1.0, which has no body and ends before the empty line.
     pub(super) async fn ask(self, request: &str, caller: Caller) -> String {
         let (looks, looked) = mpsc::channel(8);
         let (to_routers, commands) = mpsc::channel(8);
@@ -60,6 +60,7 @@ impl World {
             ((), text) = async { tokio::join!(serves, asks) } => text,
             () = self.routers(looked, commands) => unreachable!("it has no end"),
             () = self.discovery(wished) => unreachable!("it has no end"),
+            () = tokio::time::sleep(2 * ANSWER_TIME_MAX) => panic!("{request}: it waits"),
         }
     }
 
@@ -138,10 +139,7 @@ async fn a_thread_that_hangs_is_told_of_and_holds_up_nobody() {
         ("POST /stepdown", NO_ROUTERS, "503", routers),
         ("POST /maintenance/on", NO_ROUTERS, "503", routers),
     ] {
-        let line = format!("{request} HTTP/1.0");
-        let asked = world.ask(&line, Caller::Socket);
-        let said = tokio::time::timeout(2 * ANSWER_TIME_MAX, asked).await;
-        let said = said.unwrap_or_else(|_| panic!("{request}: it waits"));
+        let said = world.ask(&format!("{request} HTTP/1.0"), Caller::Socket).await;
         assert!(said.starts_with(&format!("HTTP/1.0 {expected}")), "{request}: {said}");
         assert!(said.contains(text), "{request}: {said}");
     }
