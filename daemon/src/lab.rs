@@ -5,11 +5,12 @@
 //! of each node's kernel, packets on each cable, and the answers a client gets. It needs neither
 //! root nor any other program.
 //!
-//! Pure parts: [`theory`] (what the protocol promises), [`judge`] (gaps, overlaps, verdicts),
-//! [`advert`] (frames), [`script`] (the made-up database cluster). The rest is Linux: [`enter`]
-//! (namespaces), [`net`] (LANs and cables), [`node`] (daemons), [`observe`] and [`probe`] (the witnesses), [`cluster`] and [`scenario`]
-//! (what is done), [`stand_in`] and [`roles`] (primary and replicas), [`scale`] (many routers,
-//! drift), [`fleet`] (a thousand of them), [`report`] (what is shown).
+//! Pure parts: [`theory`] (what the protocol promises), [`judge`] (gaps, overlaps, connections,
+//! verdicts), [`advert`] (frames), [`script`] (the made-up database cluster). The rest is Linux:
+//! [`enter`] (namespaces), [`net`] (LANs and cables), [`node`] (daemons), [`observe`], [`probe`] and
+//! [`tcp`] (the witnesses), [`cluster`] and [`scenario`] (what is done), [`stand_in`] and [`roles`]
+//! (primary and replicas), [`scale`] (many routers, drift), [`fleet`] (a thousand of them),
+//! [`report`] (what is shown).
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -35,6 +36,7 @@ mod scale;
 mod scenario;
 mod script;
 mod stand_in;
+mod tcp;
 mod theory;
 mod walk;
 
@@ -83,7 +85,7 @@ pub(crate) struct LabArgs {
     /// At the end, tell how to look around, and wait for Ctrl-C
     #[arg(long)]
     keep: bool,
-    /// Turn off guards, leases and planned handovers: the lab must notice and fail
+    /// Turn off guards, leases, planned handovers and resets: the lab must notice and fail
     #[arg(long)]
     sabotage: bool,
     /// Run another daemon through the same, for comparison; the exit status is then about that

@@ -10,12 +10,13 @@ use nix::unistd::Pid;
 
 use super::clock;
 use super::error::LabError;
-use super::judge::{self, Measure, Network};
+use super::judge::{self, Expected, Fate, Measure, Network, Terms};
 use super::net::Lan;
 use super::node::{Node, Spec};
 use super::probe;
 use super::record::{Fact, Record, Recorder, WaitEnd};
 use super::report::Screen;
+use super::tcp::Client;
 use super::theory::{self, Timing};
 
 /// How often a wait looks after the daemons and the screen.
@@ -26,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const SERVED_WITHIN: Duration = Duration::from_millis(50);
 /// A few answered probes before a fault belong to its window; what came before them doesn't.
 const LEAD: Duration = Duration::from_millis(6);
+/// How long the client is watched beyond what is needed, before it counts as one that waits.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(1);
 /// By how much a settled cluster must outlast the longest master-down interval.
 const SETTLE_MARGIN: Duration = Duration::from_millis(50);
 
@@ -42,6 +45,9 @@ pub(crate) struct Cluster {
     pub(crate) screen: Screen,
     /// Interval and version.
     pub(crate) timing: Timing,
+    /// Who waits on a TCP connection; to be started.
+    pub(crate) client: Client,
+    resets: bool,
 }
 
 impl Cluster {
@@ -56,7 +62,13 @@ impl Cluster {
         let nodes = (0..lan.nodes.len())
             .map(|node| Node::new(node, theory::priority(node), spec.clone(), dir))
             .collect::<Result<_, _>>()?;
-        Ok(Self { lan, nodes, recorder, screen, timing: spec.timing })
+        let (timing, resets) = (spec.timing, spec.resets());
+        Ok(Self { lan, nodes, recorder, screen, timing, client: Client::default(), resets })
+    }
+
+    /// What the daemons are held to.
+    pub(crate) fn terms(&self) -> Terms {
+        Terms { timing: self.timing, resets: self.resets }
     }
 
     /// Starts a node's daemon.
@@ -246,6 +258,44 @@ impl Cluster {
         };
         measure.gap_theory = due.saturating_sub(fault);
         measure.takeover = first.map(|at| (at.saturating_sub(fault), measure.gap_theory));
+    }
+
+    /// Has the client wait on a new connection, to this node. One that doesn't get it is found waiting
+    /// later.
+    pub(crate) fn connect(&mut self, node: usize) -> Result<(), LabError> {
+        let asked_at = clock::now();
+        self.client.renew();
+        self.wait("the client must connect", CONNECTED_WITHIN, |record| {
+            let opened = record.connections.last()?;
+            (opened.opened >= asked_at && opened.node == node).then_some(())
+        })
+        .map(drop)
+    }
+
+    /// What becomes of the client's connection when this node takes the VIP.
+    pub(crate) fn fate_at_takeover(
+        &mut self,
+        fault: Duration,
+        node: usize,
+    ) -> Result<Fate, LabError> {
+        // Without an announcement the takeover itself has failed.
+        let announced_at = self.recorder.lock().first_claim(node, fault).unwrap_or(fault);
+        self.fate(Expected { fault, node, announced_at, asked_at: None })
+    }
+
+    /// What becomes of the client's connection to a node that keeps the VIP.
+    pub(crate) fn fate_of_kept(&mut self, fault: Duration, node: usize) -> Result<Fate, LabError> {
+        let asked_at = Some(clock::now());
+        self.client.ask();
+        self.fate(Expected { fault, node, announced_at: fault, asked_at })
+    }
+
+    fn fate(&mut self, expected: Expected) -> Result<Fate, LabError> {
+        let fate = |record: &Record| Fate::of(&record.connections, expected, clock::now());
+        let settled = self.wait("the client must be answered", CONNECTED_WITHIN, |record| {
+            Some(fate(record)).filter(|fate| fate.is_settled())
+        })?;
+        Ok(settled.unwrap_or_else(|| fate(&self.recorder.lock())))
     }
 
     /// When there was again one holder and the client was served for good, counted from a healing.

@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::record::{Fact, Probe, Said};
 use super::theory::{self, Timing};
 
+mod fate;
+pub(crate) use fate::{Expected, Fate};
+
 /// The most nodes a lab has.
 pub(crate) const NODES_MAX: usize = 7;
 /// An answer later than this served nobody: it waited in a queue for an address to be resolved.
@@ -246,6 +249,8 @@ pub(crate) struct Measure {
     pub(crate) healed: Option<Duration>,
     /// After a thaw: what the node said while another was MASTER.
     pub(crate) said: Option<Said>,
+    /// What became of the client's TCP connection, where that is looked at.
+    pub(crate) fate: Option<Fate>,
     /// What never came to pass.
     pub(crate) failure: Option<String>,
 }
@@ -279,8 +284,23 @@ impl Check {
     }
 }
 
+/// What a daemon is held to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// Interval and version.
+    pub(crate) timing: Timing,
+    /// Whether it resets the connections of VIPs that come off.
+    pub(crate) resets: bool,
+}
+
 /// Judges all runs of one scenario by its bounds.
-pub(crate) fn checks(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check> {
+pub(crate) fn checks(kind: Kind, terms: Terms, runs: &[Measure]) -> Vec<Check> {
+    let mut checks = checks_of_routers(kind, terms.timing, runs);
+    checks.extend(fate::check(kind, runs).filter(|_| terms.resets));
+    checks
+}
+
+fn checks_of_routers(kind: Kind, timing: Timing, runs: &[Measure]) -> Vec<Check> {
     let many = runs.len() >= MEDIAN_RUNS_MIN;
     let typical = |values: Vec<f64>| {
         let middle = if many { median(values) } else { worst(values) };

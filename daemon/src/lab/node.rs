@@ -57,7 +57,8 @@ pub(crate) struct Spec {
     pub(crate) program: Program,
     /// Interval and version.
     pub(crate) timing: Timing,
-    /// Without what makes a crash and a stop harmless: guards, leases, planned handovers.
+    /// Without what makes a crash and a stop harmless: guards, leases, planned handovers,
+    /// resets.
     pub(crate) sabotaged: bool,
     /// The priority of daemons that are to run under SCHED_FIFO.
     pub(crate) realtime: Option<u8>,
@@ -72,6 +73,11 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
+    /// Whether connections through a VIP that comes off are reset.
+    pub(crate) fn resets(&self) -> bool {
+        matches!(self.program, Program::OpenProxy(_)) && !self.sabotaged
+    }
+
     fn file(&self, priority: u8) -> String {
         let mut text = match self.program {
             Program::OpenProxy(_) => self.general(),
@@ -139,7 +145,7 @@ impl Spec {
             writeln!(text, "pre_promote_script = \"sleep {}\"", time.as_secs_f64())?;
         }
         if self.sabotaged {
-            writeln!(text, "lease = false\nhandover = \"strict\"")?;
+            writeln!(text, "lease = false\nhandover = \"strict\"\nreset_connections = false")?;
         }
         Ok(())
     }

@@ -56,6 +56,37 @@ pub(crate) struct Probe {
     pub(crate) answer: Option<(Duration, usize)>,
 }
 
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By a reset.
+    Reset,
+    /// The other side closed it, or the lab itself.
+    Closed,
+    /// In another way: the kernel gave up.
+    Failed,
+}
+
+/// One connection of the client through the VIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Connection {
+    /// When it was answered first, which is when it counts as open.
+    pub(crate) opened: Duration,
+    /// Who is at its other end.
+    pub(crate) node: usize,
+    /// When it was answered last.
+    pub(crate) answered: Duration,
+    /// When it ended, and how.
+    pub(crate) ended: Option<(Duration, End)>,
+}
+
+impl Connection {
+    /// One that this node answers for the first time now.
+    pub(crate) fn new(now: Duration, node: usize) -> Self {
+        Self { opened: now, node, answered: now, ended: None }
+    }
+}
+
 /// How much a node has said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Said {
@@ -84,6 +115,8 @@ pub(crate) struct Record {
     pub(crate) claims: Vec<(Duration, usize)>,
     /// The client's probes; the index is the sequence number.
     pub(crate) probes: Vec<Probe>,
+    /// The client's connections, one after the other.
+    pub(crate) connections: Vec<Connection>,
     /// Packets or events that an observer failed to read in time: its figures are then void.
     pub(crate) lost: u64,
     /// The user wants the lab to end.
@@ -108,6 +141,12 @@ impl Record {
             .filter(|seen| seen.node == node && seen.advert.priority > 0)
             .last()
             .map(|seen| seen.at)
+    }
+
+    /// When a node first claimed the VIP, after `after`.
+    pub(crate) fn first_claim(&self, node: usize, after: Duration) -> Option<Duration> {
+        let claims = self.claims.iter().rev().take_while(|(at, _)| *at > after);
+        claims.filter(|(_, by)| *by == node).last().map(|(at, _)| *at)
     }
 
     /// What a node has said since a moment.
@@ -165,6 +204,20 @@ impl Recorder {
     /// Adds that one of many VIPs comes or goes now.
     pub(crate) fn note_move(&self, node: usize, vip: Ipv4Addr, held: bool) {
         self.note(|record| record.moves.push(Move { at: clock::now(), node, vip, held }));
+    }
+
+    /// Adds that the client is answered now on the connection that it has.
+    pub(crate) fn note_answer(&self) {
+        self.note_connection(|connection| connection.answered = clock::now());
+    }
+
+    /// Adds that the client's connection ends now.
+    pub(crate) fn note_end(&self, end: End) {
+        self.note_connection(|connection| connection.ended = Some((clock::now(), end)));
+    }
+
+    fn note_connection(&self, change: impl Fn(&mut Connection)) {
+        self.note(|record| record.connections.last_mut().into_iter().for_each(change));
     }
 
     /// Waits until `seen` finds what it looks for, `deadline` passes, or the user has enough.

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 use serde_json::{Value, json};
 
 use super::cluster::View;
-use super::judge::{self, Check, Kind, Measure, millis};
-use super::theory::Timing;
+use super::judge::{self, Check, Fate, Kind, Measure, Terms, millis};
+use super::record::End;
 
 /// Where progress goes: lines for everyone, and one line that is rewritten for a terminal.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +66,8 @@ pub(crate) struct Row {
 
 impl Row {
     /// Judges all runs of one kind.
-    pub(crate) fn new(kind: Kind, timing: Timing, runs: Vec<Measure>) -> Self {
-        let checks = judge::checks(kind, timing, &runs);
+    pub(crate) fn new(kind: Kind, terms: Terms, runs: Vec<Measure>) -> Self {
+        let checks = judge::checks(kind, terms, &runs);
         Self { kind, runs, checks }
     }
 
@@ -80,7 +80,7 @@ impl Row {
         if self.holds() { "ok" } else { "BROKEN" }
     }
 
-    fn cells(&self) -> [String; 6] {
+    fn cells(&self) -> [String; 7] {
         let gap = judge::median(self.runs.iter().map(|run| millis(run.gap)));
         let overlap = self.runs.iter().map(|run| millis(run.two_holders)).reduce(f64::max);
         let first = judge::median(
@@ -96,12 +96,14 @@ impl Row {
         let said =
             self.runs.iter().filter_map(|run| run.said).max_by_key(|s| (s.adverts, s.claims));
         let first = said.map_or(first, |said| said.to_string());
+        let fate = self.runs.iter().filter_map(|run| run.fate).reduce(Fate::worse);
         let bounds: Vec<String> = self.checks.iter().map(bound).collect();
         [
             self.kind.name().to_owned(),
             gap.map_or_else(|| "-".to_owned(), |gap| format!("{gap:.1}")),
             overlap.map_or_else(|| "-".to_owned(), |overlap| format!("{overlap:.1}")),
             first,
+            fate.map_or_else(|| "-".to_owned(), |fate| fate.to_string()),
             if bounds.is_empty() { "one holder".to_owned() } else { bounds.join(", ") },
             self.verdict().to_owned(),
         ]
@@ -145,8 +147,27 @@ fn run_json(run: &Measure) -> Value {
         "healed_ms": run.healed.map(millis),
         "adverts_after_thaw": run.said.map(|said| said.adverts),
         "announcements_after_thaw": run.said.map(|said| said.claims),
+        "connection": run.fate.map(fate_json),
         "failure": run.failure,
     })
+}
+
+fn fate_json(fate: Fate) -> Value {
+    match fate {
+        Fate::Kept(answered) => json!({ "fate": "kept", "answered_ms": millis(answered) }),
+        Fate::Ended { after, end, anew } => json!({
+            "fate": match end {
+                End::Reset => "reset",
+                End::Closed => "closed",
+                End::Failed => "failed",
+            },
+            "ended_ms": millis(after),
+            "reconnected_ms": anew.map(|anew| millis(anew.after)),
+            "reconnected_after_announcement_ms": anew.map(|anew| millis(anew.after_announcement)),
+            "reconnected_to": anew.map(|anew| anew.node + 1),
+        }),
+        Fate::Waiting(waited) => json!({ "fate": "waiting", "waited_ms": millis(waited) }),
+    }
 }
 
 /// JSON has no infinity; a figure that never came is null.
@@ -155,24 +176,35 @@ fn finite(value: f64) -> Value {
 }
 
 /// One line about a run just finished.
-pub(crate) fn progress(kind: Kind, timing: Timing, run: &Measure) -> String {
-    let row = Row::new(kind, timing, vec![run.clone()]);
-    let [name, gap, overlap, first, _, verdict] = row.cells();
+pub(crate) fn progress(kind: Kind, terms: Terms, run: &Measure) -> String {
+    let row = Row::new(kind, terms, vec![run.clone()]);
+    let [name, gap, overlap, first, _, _, verdict] = row.cells();
     let first = match (&run.said, first.as_str()) {
         (Some(said), _) => format!(", before its return {said}"),
         (None, "-") => String::new(),
         (None, first) => format!(", first advert {first}"),
     };
+    let fate = run.fate.map_or_else(String::new, |fate| format!(", connection {fate}"));
     let why = run.failure.as_ref().map_or_else(String::new, |why| format!(": {why}"));
-    format!("  {name:<27} client gap {gap} ms, two holders {overlap} ms{first}  {verdict}{why}")
+    format!(
+        "  {name:<27} client gap {gap} ms, two holders {overlap} ms{first}{fate}  {verdict}{why}"
+    )
 }
 
 /// The table that ends a run.
 pub(crate) fn table(rows: &[Row]) -> Vec<String> {
-    let head = ["scenario", "client gap", "two holders", "first advert", "bounds", "verdict"];
+    let head = [
+        "scenario",
+        "client gap",
+        "two holders",
+        "first advert",
+        "connection",
+        "bounds",
+        "verdict",
+    ];
     let mut cells = vec![head.map(str::to_owned)];
     cells.extend(rows.iter().map(Row::cells));
-    let mut widths = [0; 6];
+    let mut widths = [0; 7];
     for row in &cells {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
@@ -189,8 +221,9 @@ pub(crate) fn table(rows: &[Row]) -> Vec<String> {
     lines.push(
         "Times in ms, counted from the fault; late: later than theory, which is also in brackets.\n\
          Gap and first advert are medians. Two holders: the worst, among nodes that can reach\n\
-         each other. After a thaw: what the node said while another was MASTER. A bound with ! is\n\
-         broken."
+         each other. After a thaw: what the node said while another was MASTER. Connection: the worst\n\
+         fate of a TCP connection on which the client waits; back: answered through a new one, that\n\
+         long after the successor announced the VIP. A bound with ! is broken."
             .to_owned(),
     );
     for row in rows {

@@ -113,10 +113,12 @@ fn election(cluster: &mut Cluster) -> Result<Measures, LabError> {
 }
 
 fn kill(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
+    cluster.connect(MASTER)?;
     cluster.wait_phase(MASTER, phase)?;
     let fault = cluster.signal(MASTER, Signal::SIGKILL)?;
     cluster.nodes[MASTER].reap(STOP_WITHIN)?;
     let mut killed = takeover(cluster, fault)?;
+    killed.fate = Some(cluster.fate_at_takeover(fault, SUCCESSOR)?);
     if cluster.nodes[MASTER].has_guard() {
         // Counted from its death, not from the guard's word.
         let theory = cluster.timing.skew(cluster.nodes[SUCCESSOR].priority());
@@ -128,6 +130,7 @@ fn kill(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
 }
 
 fn restart(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
+    cluster.connect(MASTER)?;
     cluster.wait_phase(MASTER, phase)?;
     let fault = cluster.signal(MASTER, Signal::SIGKILL)?;
     cluster.nodes[MASTER].reap(STOP_WITHIN)?;
@@ -137,6 +140,7 @@ fn restart(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
 
 fn upgrade(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
     let Some(before) = cluster.nodes[MASTER].guard() else { return Ok(vec![]) };
+    cluster.connect(MASTER)?;
     cluster.wait_phase(MASTER, phase)?;
     let fault = cluster.signal(MASTER, Signal::SIGUSR2)?;
     let mut upgraded = serves_on(cluster, fault)?;
@@ -182,10 +186,12 @@ fn hook(cluster: &mut Cluster, phase: f64) -> Result<Measures, LabError> {
 
 /// The MASTER's planned stop.
 fn stopped(cluster: &mut Cluster, phase: f64) -> Result<Measure, LabError> {
+    cluster.connect(MASTER)?;
     cluster.wait_phase(MASTER, phase)?;
     let fault = cluster.signal(MASTER, Signal::SIGTERM)?;
     let status = cluster.nodes[MASTER].reap(STOP_WITHIN)?;
     let mut stopped = takeover(cluster, fault)?;
+    stopped.fate = Some(cluster.fate_at_takeover(fault, SUCCESSOR)?);
     stopped.gap_theory = Duration::ZERO;
     match status {
         Some(status) if status.success() => {}
@@ -275,6 +281,7 @@ fn takeover(cluster: &mut Cluster, fault: Duration) -> Result<Measure, LabError>
 fn serves_on(cluster: &mut Cluster, fault: Duration) -> Result<Measure, LabError> {
     let failure = cluster.settle(MASTER, fault)?;
     let mut measure = Measure { failure, ..cluster.measure(fault) };
+    measure.fate = Some(cluster.fate_of_kept(fault, MASTER)?);
     if cluster.recorder.lock().first_advert(SUCCESSOR, fault).is_some() {
         fail(&mut measure, "another node took over".to_owned());
     }
@@ -283,10 +290,12 @@ fn serves_on(cluster: &mut Cluster, fault: Duration) -> Result<Measure, LabError
 
 /// Starts the best node's daemon again and waits until it has the VIP back.
 fn comes_back(cluster: &mut Cluster) -> Result<Measure, LabError> {
+    cluster.connect(SUCCESSOR)?;
     let begin = clock::now();
     cluster.start(MASTER)?;
     let failure = cluster.settle(MASTER, begin)?;
-    Ok(Measure { failure, ..cluster.measure(begin) })
+    let measure = Measure { failure, ..cluster.measure(begin) };
+    Ok(Measure { fate: Some(cluster.fate_at_takeover(begin, MASTER)?), ..measure })
 }
 
 fn fail(measure: &mut Measure, why: String) {

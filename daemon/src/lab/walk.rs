@@ -13,7 +13,7 @@ use super::report::{self, Row, Screen};
 use super::roles::{self, Change};
 use super::scenario::{self, Scenario};
 use super::stand_in::StandIn;
-use super::{LabArgs, Stage, observe, probe};
+use super::{LabArgs, Stage, observe, probe, tcp};
 
 /// Long enough for anybody who looks around with `--keep`; Ctrl-C ends it sooner.
 const KEEP: Duration = Duration::from_secs(24 * 3600);
@@ -25,9 +25,11 @@ pub(super) fn walk(stage: &Stage<'_>) -> Result<bool, LabError> {
     let lan = Lan::build(usize::from(args.nodes))?;
     observe::start(&lan, &stage.recorder)?;
     probe::start(&lan, &stage.recorder)?;
+    tcp::start_servers(&lan)?;
     let stand_in = if args.plays_roles() { Some(StandIn::start(&lan)?) } else { None };
     let recorder = Arc::clone(&stage.recorder);
     let mut cluster = Cluster::new(lan, &spec, recorder, stage.screen, stage.dir)?;
+    cluster.client.start(&cluster.lan, &stage.recorder)?;
     stage.screen.line(&heading(args, &cluster));
 
     let (mut measures, mut changes) = (vec![], vec![]);
@@ -82,7 +84,7 @@ fn heading(args: &LabArgs, cluster: &Cluster) -> String {
         if args.beside.is_some() { "keepalived" } else { "openproxy" },
         timing.advert_int.as_secs_f64(),
         timing.version.number(),
-        if args.sabotage { ", without guards, leases and planned handovers" } else { "" },
+        if args.sabotage { ", without guards, leases, planned handovers and resets" } else { "" },
     )
 }
 
@@ -94,7 +96,7 @@ fn run_all(
     let frozen = Duration::from_secs(args.frozen);
     let mut run = |scenario, phase| -> Result<(), LabError> {
         for (kind, measure) in scenario::run(cluster, scenario, phase, frozen)? {
-            cluster.screen.line(&report::progress(kind, cluster.timing, &measure));
+            cluster.screen.line(&report::progress(kind, cluster.terms(), &measure));
             measures.push((kind, measure));
         }
         Ok(())
@@ -132,7 +134,7 @@ fn rows(measures: &[(Kind, Measure)], cluster: &Cluster) -> Vec<Row> {
         let same = measures.iter().filter(move |(other, _)| *other == kind);
         same.map(|(_, measure)| measure.clone()).collect()
     };
-    kinds.into_iter().map(|kind| Row::new(kind, cluster.timing, runs(kind))).collect()
+    kinds.into_iter().map(|kind| Row::new(kind, cluster.terms(), runs(kind))).collect()
 }
 
 /// Tells how to look into the lab, and waits.

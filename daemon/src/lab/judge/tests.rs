@@ -134,10 +134,11 @@ fn medians_ignore_order_and_outliers() {
     assert_eq!(median::<f64>([]), None);
 }
 
-const TIMING: Timing = Timing { advert_int: ms(1000), version: Version::V2 };
+const TERMS: Terms =
+    Terms { timing: Timing { advert_int: ms(1000), version: Version::V2 }, resets: true };
 
 fn broken(kind: Kind, runs: &[Measure]) -> Vec<&'static str> {
-    let checks = checks(kind, TIMING, runs);
+    let checks = checks(kind, TERMS, runs);
     checks.iter().filter(|check| !check.holds()).map(|check| check.what).collect()
 }
 
@@ -178,4 +179,14 @@ fn every_healing_must_be_in_time() {
     assert!(broken(Kind::Healing, &[run(1020), run(3)]).is_empty());
     assert_eq!(broken(Kind::Healing, &[run(1021), run(3), run(3), run(3)]).len(), 1);
     assert_eq!(broken(Kind::Healing, &[Measure::default()]).len(), 1);
+}
+
+#[test]
+fn a_daemon_that_resets_nothing_is_not_judged_by_the_connection() {
+    let waiting = Fate::Waiting(ms(4000));
+    let run =
+        Measure { takeover: Some((ms(600), ms(600))), fate: Some(waiting), ..Measure::default() };
+    assert_eq!(broken(Kind::Stop, std::slice::from_ref(&run)), ["reconnect"]);
+    let none = Terms { resets: false, ..TERMS };
+    assert!(checks(Kind::Stop, none, &[run]).iter().all(|check| check.what != "reconnect"));
 }

@@ -35,6 +35,8 @@ fn a_file_of_whole_seconds_has_whole_numbers_and_no_version() {
     assert_eq!(router["advert_int"].as_integer(), Some(1));
     assert_eq!(router["lease"].as_bool(), Some(false));
     assert_eq!(router["handover"].as_str(), Some("strict"));
+    assert_eq!(router["reset_connections"].as_bool(), Some(false));
+    assert!(!spec.resets());
     assert_eq!(file["general"]["guard"].as_bool(), Some(false));
     assert!(router.get("version").is_none());
 }
