@@ -1,17 +1,19 @@
 //! Hooks and checks: other programs, run away from the VRRP thread.
 
+mod ends;
 mod group;
 mod script;
 
-use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
+use ends::Ends;
 use group::{Group, Output};
 use openproxy_core::io::{CheckId, Completion, HookId, HookRun};
 use openproxy_core::vrrp::{Check, RouterKey, Vip};
 pub use script::{ScriptInput, run_script};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -22,10 +24,9 @@ const HOOKS_ASKED_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 enum Job {
-    RunHook(HookRun),
-    KillHook(HookId),
-    RunCheck(CheckId, Check),
-    CancelCheck(CheckId),
+    /// The receiver tells when it is to be killed.
+    RunHook(HookRun, oneshot::Receiver<()>),
+    RunCheck(CheckId, Check, oneshot::Receiver<()>),
     /// End all checks, if no hook runs.
     Quiesce(oneshot::Sender<bool>),
     /// Where completions go from now on.
@@ -36,6 +37,8 @@ enum Job {
 #[derive(Clone, Debug)]
 pub struct ProcessHandle {
     jobs: mpsc::Sender<Job>,
+    hooks: Ends<HookId>,
+    checks: Ends<CheckId>,
 }
 
 impl ProcessHandle {
@@ -44,20 +47,26 @@ impl ProcessHandle {
     }
 
     pub(crate) fn run_hook(&self, run: HookRun) -> bool {
-        self.submit(Job::RunHook(run))
+        let id = run.id;
+        let is_taken = self.submit(Job::RunHook(run, self.hooks.begin(id)));
+        if !is_taken {
+            self.hooks.end(id);
+        }
+        is_taken
     }
 
+    /// However many wishes wait, and though its own does.
     pub(crate) fn kill_hook(&self, id: HookId) {
-        self.submit(Job::KillHook(id));
+        self.hooks.end(id);
     }
 
     pub(crate) fn run_check(&self, id: CheckId, check: Check) {
-        // Not taken, it has failed at its timeout.
-        self.submit(Job::RunCheck(id, check));
+        // Not taken, it has failed at its timeout, and is cancelled.
+        self.submit(Job::RunCheck(id, check, self.checks.begin(id)));
     }
 
     pub(crate) fn cancel_check(&self, id: CheckId) {
-        self.submit(Job::CancelCheck(id));
+        self.checks.end(id);
     }
 
     /// Ends all checks, so that nothing is left of them; whether nothing runs then. A hook is waited for
@@ -85,8 +94,8 @@ pub async fn wait_for_hooks(processes: &ProcessHandle) {
 pub struct ProcessRunner {
     jobs: mpsc::Receiver<Job>,
     completions: Option<mpsc::Sender<Completion>>,
-    hooks: BTreeMap<HookId, oneshot::Sender<()>>,
-    checks: BTreeMap<CheckId, oneshot::Sender<()>>,
+    hooks: Ends<HookId>,
+    checks: Ends<CheckId>,
     running: JoinSet<Completion>,
 }
 
@@ -95,14 +104,16 @@ impl ProcessRunner {
     #[must_use]
     pub fn new() -> (Self, ProcessHandle) {
         let (sender, jobs) = mpsc::channel(QUEUE_MAX);
+        let handle =
+            ProcessHandle { jobs: sender, hooks: Ends::default(), checks: Ends::default() };
         let runner = Self {
             jobs,
             completions: None,
-            hooks: BTreeMap::new(),
-            checks: BTreeMap::new(),
+            hooks: handle.hooks.clone(),
+            checks: handle.checks.clone(),
             running: JoinSet::new(),
         };
-        (runner, ProcessHandle { jobs: sender })
+        (runner, handle)
     }
 
     /// Runs until all handles are gone. What still runs then is killed.
@@ -124,10 +135,10 @@ impl ProcessRunner {
     }
 
     async fn quiesce(&mut self) -> bool {
-        if !self.hooks.is_empty() {
+        if !self.hooks.are_none() {
             return false;
         }
-        self.checks.clear();
+        self.checks.end_all();
         while let Some(ended) = self.running.join_next().await {
             if let Ok(completion) = ended {
                 self.finish(completion).await;
@@ -144,30 +155,23 @@ impl ProcessRunner {
                 let _ = done.send(is_quiet);
             }
             Job::Report(completions) => self.completions = Some(completions),
-            Job::RunHook(run) => {
-                let (kill, killed) = oneshot::channel();
-                self.hooks.insert(run.id, kill);
+            Job::RunHook(run, killed) => {
                 self.running.spawn(async move {
                     let id = run.id;
                     Completion::Hook(id, run_hook(run, killed).await)
                 });
             }
-            // Dropping the sender is the signal.
-            Job::KillHook(id) => drop(self.hooks.remove(&id)),
-            Job::RunCheck(id, check) => {
-                let (cancel, cancelled) = oneshot::channel();
-                self.checks.insert(id, cancel);
+            Job::RunCheck(id, check, cancelled) => {
                 self.running
                     .spawn(async move { Completion::Check(id, run_check(check, cancelled).await) });
             }
-            Job::CancelCheck(id) => drop(self.checks.remove(&id)),
         }
     }
 
     async fn finish(&mut self, completion: Completion) {
         match &completion {
-            Completion::Hook(id, _) => drop(self.hooks.remove(id)),
-            Completion::Check(id, _) => drop(self.checks.remove(id)),
+            Completion::Hook(id, _) => self.hooks.end(*id),
+            Completion::Check(id, _) => self.checks.end(*id),
             Completion::Dump(_)
             | Completion::Socket(..)
             | Completion::AdvertSent(..)
@@ -201,7 +205,10 @@ pub fn router_environment(
     ]
 }
 
-async fn run_hook(run: HookRun, killed: oneshot::Receiver<()>) -> Result<(), String> {
+async fn run_hook(run: HookRun, mut killed: oneshot::Receiver<()>) -> Result<(), String> {
+    if killed.try_recv() == Err(TryRecvError::Closed) {
+        return Err("killed before it began".to_owned());
+    }
     let router = run.router.to_string();
     let environment = router_environment(&run.router, &run.vips, run.old_state, run.new_state);
     let mut group = Group::spawn(&run.command, |command| {
@@ -231,5 +238,82 @@ async fn run_check(check: Check, mut cancelled: oneshot::Receiver<()>) -> Result
         }
         // The core watches interfaces itself.
         Check::Interface(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use openproxy_core::io::{Generation, RouterId};
+    use openproxy_core::vrrp::{CommandLine, Family, Vrid};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn hook(number: u64, text: &str) -> HookRun {
+        let vrid = Vrid::new(50).expect("in range");
+        let command: CommandLine = ["/bin/sh", "-c", text].into_iter().map(str::to_owned).collect();
+        HookRun {
+            id: HookId(RouterId(0), Generation(number)),
+            command,
+            router: RouterKey { interface: "eth9".into(), vrid, family: Family::V4 },
+            vips: [].into(),
+            old_state: "BACKUP",
+            new_state: "MASTER",
+        }
+    }
+
+    /// As many wishes as there is room for.
+    fn fill(handle: &ProcessHandle, completions: &mpsc::Sender<Completion>) {
+        while handle.submit(Job::Report(completions.clone())) {}
+    }
+
+    async fn end(completions: &mut mpsc::Receiver<Completion>) -> (HookId, Result<(), String>) {
+        let ended = tokio::time::timeout(PATIENCE, completions.recv()).await;
+        match ended.expect("it ends").expect("the runner is there") {
+            Completion::Hook(id, result) => (id, result),
+            other => panic!("no hook: {other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hook_that_runs_is_killed_though_too_many_wishes_wait() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("begun");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        let (runner, handle) = ProcessRunner::new();
+        let (sender, mut completions) = mpsc::channel(1);
+        handle.report_to(sender.clone());
+        let run = hook(1, &format!("echo > {}; exec sleep 600", pipe.display()));
+        let id = run.id;
+        assert!(handle.run_hook(run));
+        tokio::spawn(runner.run());
+        tokio::task::spawn_blocking(move || fs::read(pipe)).await.expect("read").expect("begun");
+        // Nothing else runs on this thread until something is waited for.
+        fill(&handle, &sender);
+        handle.kill_hook(id);
+        assert_eq!(end(&mut completions).await, (id, Err("signal: 9 (SIGKILL)".to_owned())));
+        assert!(handle.hooks.are_none());
+    }
+
+    #[tokio::test]
+    async fn a_hook_that_is_killed_before_its_turn_never_begins() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mark = folder.path().join("begun");
+        let (runner, handle) = ProcessRunner::new();
+        let (sender, mut completions) = mpsc::channel(1);
+        handle.report_to(sender.clone());
+        let run = hook(1, &format!("echo > {}", mark.display()));
+        let id = run.id;
+        assert!(handle.run_hook(run));
+        fill(&handle, &sender);
+        handle.kill_hook(id);
+        // One for which there is no room is no hook that runs.
+        assert!(!handle.run_hook(hook(2, "exit 0")) && handle.hooks.are_none());
+        tokio::spawn(runner.run());
+        assert_eq!(end(&mut completions).await, (id, Err("killed before it began".to_owned())));
+        assert!(!mark.exists());
     }
 }
