@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, PipeWriter};
 use std::path::Path;
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::Signal;
 use openproxy::config::{Diagnostic, Loaded, LogFormat};
@@ -21,8 +21,8 @@ pub(crate) use openproxy_io_linux::guard::{Death, GuardPipe, is_wanted as is_gua
 use openproxy_io_linux::user::{self, Identity};
 use openproxy_io_linux::{self as io_linux, LinuxPlatform, ProcessRunner, realtime};
 pub(crate) use openproxy_io_linux::{
-    CARRIED, ProcessHandle, ScriptInput, VipLock, local_addresses, now, router_environment,
-    run_script,
+    CARRIED, ProcessHandle, ScriptInput, VipLock, connect_within, local_addresses, now,
+    router_environment, run_script,
 };
 use tokio::process::Child;
 use tokio::runtime::Builder;
@@ -243,9 +243,9 @@ pub(crate) fn execute(program: &Path, args: &[OsString], carried: &str) -> Strin
     chain(&io_linux::execute(program, args, carried))
 }
 
-/// Sends SIGUSR2 to whoever listens on this socket.
-pub(crate) fn ask_to_upgrade(socket: &Path) -> io::Result<()> {
-    io_linux::signal_listener(socket, Signal::SIGUSR2)
+/// Sends SIGUSR2 to whoever listens on this socket, and takes a connection within this time.
+pub(crate) fn ask_to_upgrade(socket: &Path, within: Duration) -> io::Result<()> {
+    io_linux::signal_listener(socket, within, Signal::SIGUSR2)
 }
 
 /// Takes VIPs off; a line for each.

@@ -20,6 +20,7 @@ use crate::exit::Exit;
 use crate::file;
 use crate::linux;
 use crate::run::complain;
+use crate::status::client::CONNECTED_WITHIN;
 
 /// How long the new program may take to say its version, and to look at the file.
 const CHECKED_WITHIN: Duration = Duration::from_secs(5);
@@ -128,7 +129,7 @@ fn upgrade(socket: &Path) -> Result<(), String> {
     let mark = |found: Metadata| (found.ino(), found.ctime(), found.ctime_nsec());
     let made = || std::fs::metadata(socket).map(mark).ok();
     let before = made();
-    linux::ask_to_upgrade(socket)
+    linux::ask_to_upgrade(socket, CONNECTED_WITHIN)
         .map_err(|error| format!("{shown}: no daemon can be asked there: {error}"))?;
     let deadline = linux::now() + UPGRADED_WITHIN;
     while made().is_none_or(|made| Some(made) == before) {

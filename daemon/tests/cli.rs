@@ -1,9 +1,16 @@
 //! The command as people and service managers use it, as far as no privilege is needed.
 
 use std::fs;
+use std::io::Read as _;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{Backlog, listen};
+use nix::unistd::Pid;
 
 const GOOD: &str = "\
 [general.virtual_router]
@@ -293,4 +300,76 @@ fn manual_pages_and_completions_are_generated_from_the_help() {
     }
     let output = openproxy(directory.path(), &["generate", "man", "nowhere"]);
     assert_eq!(output.status.code(), Some(71));
+}
+
+/// The command lines of all who ask a daemon.
+const QUESTIONS: [&[&str]; 6] = [
+    &["status"],
+    &["status", "--json", "--watch"],
+    &["forget", "pool/0"],
+    &["stepdown"],
+    &["maintenance", "on"],
+    &["upgrade"],
+];
+
+/// What all of them write on standard error, at a daemon of `openproxy.toml` in this folder. They run
+/// side by side, since each waits.
+fn refusals(directory: &Path, questions: &[&[&str]]) -> Vec<String> {
+    let asking = questions.iter().map(|args| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_openproxy"));
+        command.args(*args).current_dir(directory).stdout(Stdio::null()).stderr(Stdio::piped());
+        Asking(command.spawn().expect("the binary is there"))
+    });
+    let asking: Vec<_> = asking.collect();
+    asking.into_iter().map(Asking::refusal).collect()
+}
+
+struct Asking(Child);
+
+impl Asking {
+    fn refusal(mut self) -> String {
+        let pid = Pid::from_raw(self.0.id().try_into().expect("a number"));
+        let mut stderr = self.0.stderr.take().expect("a pipe");
+        // Its end is the end of the pipe.
+        let mut ended = [PollFd::new(stderr.as_fd(), PollFlags::POLLIN)];
+        let count = poll(&mut ended, PollTimeout::from(60_000_u16)).expect("it can be waited for");
+        assert_eq!(count, 1, "{pid} waits for ever");
+        let mut said = String::new();
+        stderr.read_to_string(&mut said).expect("UTF-8");
+        assert_eq!(self.0.wait().expect("it ends").code(), Some(2), "{said}");
+        said
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_daemon_that_does_not_answer() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("status.sock");
+    let file = format!("[general.status]\nsocket = \"{}\"\n{GOOD}", socket.display());
+    fs::write(directory.path().join("openproxy.toml"), file).expect("a file");
+    let silent = format!("openproxy: {}: the daemon of this file doesn't answer", socket.display());
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    let (upgrade, others) = QUESTIONS.split_last().expect("some");
+    // It takes whoever comes, and says nothing.
+    for refusal in refusals(directory.path(), others) {
+        assert_eq!(refusal, format!("{silent}\n"));
+    }
+    listen(&listener, Backlog::new(0).expect("small")).expect("it listens");
+    // And now it takes nobody any more.
+    for refusal in refusals(directory.path(), others) {
+        assert_eq!(refusal, format!("{silent}: too many wait there to be heard\n"));
+    }
+    let refusal = refusals(directory.path(), &[upgrade]).concat();
+    assert!(refusal.ends_with("no daemon can be asked there: too many wait there to be heard\n"));
+    drop(listener);
+    for refusal in refusals(directory.path(), &QUESTIONS) {
+        assert!(refusal.contains("Connection refused"), "{refusal}");
+    }
 }

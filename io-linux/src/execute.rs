@@ -4,14 +4,15 @@ use std::convert::Infallible;
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::{Pid, execve};
 
 use crate::capabilities::Lent;
+use crate::connect::connect_within;
 
 /// The variable in which a program finds what the one before it has left. What it starts doesn't.
 pub const CARRIED: &str = "OPENPROXY_CARRIED";
@@ -47,11 +48,11 @@ fn try_execute(program: &Path, args: &[OsString], carried: &str) -> io::Result<I
     Ok(executed?)
 }
 
-/// Sends a signal to whoever listens on a socket.
+/// Sends a signal to whoever listens on a socket, and takes a connection within this time.
 ///
 /// # Errors
 /// If nobody does, or may not be sent it.
-pub fn signal_listener(socket: &Path, signal: Signal) -> io::Result<()> {
-    let listener = getsockopt(&UnixStream::connect(socket)?, sockopt::PeerCredentials)?;
+pub fn signal_listener(socket: &Path, within: Duration, signal: Signal) -> io::Result<()> {
+    let listener = getsockopt(&connect_within(socket, within)?, sockopt::PeerCredentials)?;
     Ok(kill(Pid::from_raw(listener.pid()), signal)?)
 }

@@ -15,6 +15,7 @@
 //! | [`realtime`] | threads that run ahead of others, and memory that stays |
 //! | `execute` | another program in place of this one |
 //! | [`guard`] | the process that hands over what a dead daemon served |
+//! | `connect` | Unix sockets on which somebody listens, or doesn't |
 //! | `clock`, `sysctl`, `lock`, [`release`] | what their names say |
 //! | `sys` | the only unsafe code |
 
@@ -38,6 +39,7 @@ mod announce;
 mod capabilities;
 mod claims;
 mod clock;
+mod connect;
 mod connections;
 mod execute;
 mod frames;
@@ -61,6 +63,7 @@ pub mod user;
 
 pub use capabilities::missing_capabilities;
 pub use clock::now;
+pub use connect::connect_within;
 pub use execute::{CARRIED, execute, signal_listener};
 pub use local::local_addresses;
 pub use lock::{LockError, VipLock};

@@ -4,6 +4,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::connect::connect_within;
 
 /// Its name in the abstract namespace, which is the network namespace's own.
 const NAME: &str = "openproxy-vips";
@@ -38,9 +42,9 @@ impl VipLock {
         }
     }
 
-    /// Connects to whoever holds it.
-    pub(crate) fn connect() -> io::Result<UnixStream> {
-        UnixStream::connect_addr(&SocketAddr::from_abstract_name(NAME)?)
+    /// Connects to whoever holds it: for so long, since nobody need be there who takes anybody.
+    pub(crate) fn connect(within: Duration) -> io::Result<UnixStream> {
+        connect_within(Path::new(&format!("\0{NAME}")), within)
     }
 
     /// Whether it is the lock, and no other file.

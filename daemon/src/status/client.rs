@@ -14,14 +14,21 @@ use openproxy::api::document::Document;
 use openproxy::api::table;
 use tokio::net::UnixStream;
 use tokio::runtime::Builder;
+use tokio::time::timeout;
 
 use crate::cli::{ForgetArgs, StatusArgs};
 use crate::exit::Exit;
 use crate::file;
+use crate::linux;
 use crate::run::complain;
 
 /// How often the table is drawn anew for whoever watches.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a daemon that has no room for another who asks is waited for.
+pub(crate) const CONNECTED_WITHIN: Duration = Duration::from_secs(3);
+/// How long one is waited for that doesn't answer: one that is well does within a second.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+const SILENT: &str = "the daemon of this file doesn't answer";
 
 pub(super) type Failure = Box<dyn Error + Send + Sync>;
 
@@ -119,18 +126,23 @@ pub(super) async fn get(
     method: Method,
     path: &str,
 ) -> Result<Response<Incoming>, Failure> {
-    let stream = UnixStream::connect(socket).await.map_err(|error| {
+    let stream = linux::connect_within(socket, CONNECTED_WITHIN).map_err(|error| {
         let is_nobody = [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused];
         if is_nobody.contains(&error.kind()) {
             format!("no daemon runs with this file ({error})")
+        } else if error.kind() == io::ErrorKind::TimedOut {
+            format!("{SILENT}: {error}")
         } else {
             error.to_string()
         }
     })?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    stream.set_nonblocking(true)?;
+    let stream = TokioIo::new(UnixStream::from_std(stream)?);
+    let (mut sender, connection) = http1::handshake(stream).await?;
     tokio::spawn(connection);
     let request = Request::builder().method(method).uri(path).header("host", "openproxy");
-    Ok(sender.send_request(request.body(Empty::<Bytes>::new())?).await?)
+    let answered = sender.send_request(request.body(Empty::<Bytes>::new())?);
+    Ok(timeout(ANSWERED_WITHIN, answered).await.map_err(|_| SILENT)??)
 }
 
 /// The text of an answer, without its last line break.

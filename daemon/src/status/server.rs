@@ -3,23 +3,25 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use openproxy::api::{self, Caller, Sources};
 use openproxy::config::StatusConfig;
-
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::linux;
+
 /// Connections at a time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 64;
 /// After a refused connection, a little rest: out of file descriptors, most likely.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// Whether there is room for us doesn't matter where another daemon may be.
+const KNOCK_FOR: Duration = Duration::from_millis(1);
 
 /// Serves as the file says.
 #[derive(Debug)]
@@ -96,7 +98,9 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
         fs::create_dir_all(folder)?;
     }
     if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
-        if StdUnixStream::connect(path).is_ok() {
+        let connected = linux::connect_within(path, KNOCK_FOR);
+        // One that has no room for another is there all the same.
+        if connected.map_or_else(|error| error.kind() == io::ErrorKind::TimedOut, |_| true) {
             return Err(io::Error::other("another daemon serves there"));
         }
         fs::remove_file(path)?;

@@ -51,7 +51,7 @@ struct Answer<'a> {
 /// else's.
 #[must_use]
 pub fn ask() -> Option<Bequeathed> {
-    let mut stream = VipLock::connect().ok().filter(is_trusted)?;
+    let mut stream = VipLock::connect(ANSWER_TIMEOUT).ok().filter(is_trusted)?;
     stream.set_read_timeout(Some(ANSWER_TIMEOUT)).ok()?;
     let lock = receive_lock(&stream).ok()??;
     let mut text = Vec::new();
