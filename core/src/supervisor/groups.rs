@@ -67,5 +67,9 @@ impl Supervisor {
                 self.with_router(now, *position, VirtualRouter::promote_with_group);
             }
         }
+        // An owner that has to wait for others isn't MASTER yet.
+        for position in members {
+            self.with_router(now, *position, VirtualRouter::review_leftovers);
+        }
     }
 }

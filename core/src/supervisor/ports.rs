@@ -57,6 +57,12 @@ impl Ports {
             .map(|port| port.id)
     }
 
+    /// Whether the socket of an interface and family can't be opened.
+    pub(super) fn has_failed(&self, index: InterfaceIndex, family: Family) -> bool {
+        let failed = |port: &Port| matches!(port.state, PortState::Failed { .. });
+        self.ports.iter().any(|p| p.index == index && p.family == family && failed(p))
+    }
+
     /// Interface of a socket, and whom an advert of this VRID is for.
     pub(super) fn route(
         &self,

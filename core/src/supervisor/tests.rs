@@ -18,6 +18,7 @@ mod hooks;
 mod ipv6;
 mod kernel;
 mod late;
+mod leftovers;
 mod node;
 mod ports;
 mod receive;

@@ -203,7 +203,11 @@ impl Supervisor {
             let inherits = |router: &VirtualRouter| {
                 router.may_inherit(now) && (self.is_guard() || !mutated!(InheritanceCleanedUp))
             };
-            if is_owners || owner.and_then(|p| self.routers.get(p)).is_some_and(inherits) {
+            if owner.and_then(|p| self.routers.get(p)).is_some_and(inherits) {
+                continue;
+            }
+            if is_owners && let Some(router) = owner.and_then(|p| self.routers.get_mut(p)) {
+                router.keep_leftovers();
                 continue;
             }
             self.cleaning += 1;
@@ -280,7 +284,15 @@ impl Supervisor {
                 let router = Some(router.key().clone());
                 self.out.push(Output::Event(Event { router, kind: EventKind::OwnPeer }));
             }
-            self.with_router(now, position, |r, ctx| r.set_uplink(ctx, index, uplink));
+            let has_failed =
+                index.is_some_and(|index| self.ports.has_failed(index, router.key().family));
+            self.with_router(now, position, |r, ctx| {
+                r.set_uplink(ctx, index, uplink);
+                if has_failed {
+                    // It would be MASTER, and nobody would hear of it.
+                    r.forgo_leftovers(ctx);
+                }
+            });
         }
     }
 

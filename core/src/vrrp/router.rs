@@ -27,6 +27,7 @@ mod effects;
 mod election;
 mod handover;
 mod inheritance;
+mod leftovers;
 mod reconfigure;
 mod refusal;
 mod report;
@@ -41,7 +42,7 @@ use std::sync::Arc;
 
 use super::announcing::Announcing;
 use super::assertion::Assertions;
-use super::hooks::{Change, HookNews, Hooks, Host};
+use super::hooks::{HookNews, Hooks, Host};
 use super::learning::MasterInterval;
 use super::peers::Peers;
 use super::state::State;
@@ -109,6 +110,8 @@ pub struct VirtualRouter {
     /// It goes on where the process before this one has ended, and hasn't entered upon that yet: void
     /// from then on.
     inherits_until: Option<Instant>,
+    /// It is about to be MASTER of VIPs that an earlier process has left: they stay until then.
+    keeps_leftovers: bool,
     /// It has left MASTER, or follows another, and takes its group along.
     yielded: bool,
     generation: Generation,
@@ -139,6 +142,7 @@ impl VirtualRouter {
             duty: Duty::Full,
             silent_since: None,
             inherits_until: None,
+            keeps_leftovers: false,
             yielded: false,
             generation: Generation::default(),
             send_failure_told_at: None,
@@ -319,13 +323,6 @@ impl VirtualRouter {
         self.forgo_inheritance(ctx);
         self.tracking.stop(ctx.out);
         self.settle(ctx);
-    }
-
-    /// An earlier process left a VIP here, which is being removed: its demote hook never ran.
-    pub(crate) fn handle_leftover(&mut self, ctx: &mut Context<'_>) {
-        let change =
-            Change { from: StateName::Master.as_str(), to: StateName::Initialize.as_str() };
-        self.with_hooks(ctx, |hooks, host| hooks.demote(host, change));
     }
 
     /// Due timers. Called at the end of every turn in which [`Self::poll_timeout`] has passed.

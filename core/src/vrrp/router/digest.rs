@@ -33,6 +33,7 @@ impl VirtualRouter {
             duty,
             silent_since,
             inherits_until,
+            keeps_leftovers,
             yielded,
             generation: _,
             send_failure_told_at: _,
@@ -43,7 +44,7 @@ impl VirtualRouter {
         assert!(tracking.due_at() == Instant::MAX, "a check is running, or about to");
         let grouped = config.group.is_some();
         (uplink, priority, master_interval, refusal, group_blocked, stopping).hash(hasher);
-        (discovered_weight, inherits_until, duty).hash(hasher);
+        (discovered_weight, inherits_until, keeps_leftovers, duty).hash(hasher);
         if let Duty::SteppedDown { .. } = duty {
             silent_since.hash(hasher);
         }

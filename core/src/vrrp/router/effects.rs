@@ -94,7 +94,7 @@ impl VirtualRouter {
 
     /// An address of our interface has changed.
     pub(crate) fn handle_address_change(&mut self, ctx: &mut Context<'_>, change: AddressChange) {
-        if self.may_inherit(ctx.now) {
+        if self.is_yet_to_take_over(ctx.now) {
             // What is there shows when it enters upon it.
             return;
         }
@@ -105,7 +105,7 @@ impl VirtualRouter {
 
     /// Events were lost, and the interface table has been read anew.
     pub(crate) fn resync(&mut self, ctx: &mut Context<'_>) {
-        if self.may_inherit(ctx.now) {
+        if self.is_yet_to_take_over(ctx.now) {
             return;
         }
         let mut news = Vec::new();

@@ -86,6 +86,7 @@ impl VirtualRouter {
     pub(super) fn forgo_inheritance(&mut self, ctx: &mut Context<'_>) {
         if self.inherits_until.take().is_some() {
             // Others may have them by now.
+            self.keeps_leftovers = false;
             self.vips.release(&mut kernel(ctx), None);
             self.handle_leftover(ctx);
         }

@@ -48,6 +48,12 @@ impl VirtualRouter {
             }
             (State::Backup(_) | State::Master(_), None) => {}
         }
+        // What its group makes of it shows at the end of the turn.
+        if let State::Initialize(blocker) = &self.state
+            && *blocker != Blocker::Group
+        {
+            self.review_leftovers(ctx);
+        }
     }
 
     pub(super) fn own_blocker(&self) -> Option<Blocker> {
@@ -116,6 +122,7 @@ impl VirtualRouter {
 
     /// Leaves MASTER: the VIPs come off without waiting for the demote hook.
     pub(super) fn leave_master(&mut self, ctx: &mut Context<'_>, next: State, reason: Reason) {
+        self.keeps_leftovers = false;
         if !mutated!(VipsKeptOnExit | VipsAwaitDemoteHook) {
             let reset_until = self.reset_until().filter(|_| resets(&reason));
             self.vips.release(&mut kernel(ctx), reset_until);
@@ -151,6 +158,7 @@ impl VirtualRouter {
             self.announce(ctx, self.config.vips.iter().map(|vip| vip.ip).collect());
         }
         let lifetime = self.lifetime();
+        self.keeps_leftovers = false;
         self.vips.acquire(&mut kernel(ctx), lifetime);
     }
 
