@@ -29,7 +29,7 @@ pub use advert::{
     ADDRESSES_MAX, ADVERT_LEN_MAX, AddressList, AdvertBuffer, Advertisement, ChecksumForm,
     MULTICAST_V4, MULTICAST_V6, PROTOCOL, Peek, TTL, peek,
 };
-pub use bequest::{Bequest, Inheritance, heir_within};
+pub use bequest::{Bequest, HEIR_WITHIN, Inheritance, heir_until};
 pub use config::{
     Check, CommandLine, Family, Handover, HookConfig, HookFailure, InterfaceName, IntervalMismatch,
     Preempt, RouterConfig, RouterKey, TrackConfig, Transport, Vip, Weight,

@@ -19,18 +19,27 @@ pub async fn run<P: Platform>(
     mut report: impl FnMut(Event),
 ) {
     while !supervisor.is_finished() {
-        let due = supervisor.poll_timeout();
-        platform.wait(due).await;
-        let now = platform.now();
-        lateness.note(due, now);
-        supervisor.turn(now, platform);
-        while let Some(output) = supervisor.poll_output() {
-            // Everything but an event is the platform's to do.
-            if let Output::Event(event) = output {
-                report(event);
-            } else {
-                platform.perform(output);
-            }
+        platform.wait(supervisor.poll_timeout()).await;
+        turn(supervisor, platform, lateness, &mut report);
+    }
+}
+
+/// Takes one turn, and does what it asks for.
+pub fn turn<P: Platform>(
+    supervisor: &mut Supervisor,
+    platform: &mut P,
+    lateness: &mut Lateness,
+    mut report: impl FnMut(Event),
+) {
+    let now = platform.now();
+    lateness.note(supervisor.poll_timeout(), now);
+    supervisor.turn(now, platform);
+    while let Some(output) = supervisor.poll_output() {
+        // Everything but an event is the platform's to do.
+        if let Output::Event(event) = output {
+            report(event);
+        } else {
+            platform.perform(output);
         }
     }
 }

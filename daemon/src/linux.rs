@@ -225,7 +225,12 @@ pub(crate) fn run_vrrp(thread: VrrpThread) -> Result<(), String> {
         loop {
             tokio::select! {
                 biased;
-                Some(wish) = pauses.recv() => wish.grant().await,
+                Some(wish) = pauses.recv() => {
+                    // What is due goes out, and the guard reckons from here.
+                    supervisor.stand_still();
+                    driver::turn(&mut supervisor, &mut platform, &mut lateness, &mut report);
+                    wish.grant().await;
+                }
                 Some(answer) = looks.recv() => {
                     // Whoever asked may be gone.
                     let _ = answer.send(Look::at(&supervisor, lateness, now()));

@@ -16,13 +16,11 @@ mod stop;
 mod upgrade;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use openproxy::config::Loaded;
 use openproxy::reload::{FileWatcher, Read};
 use openproxy_core::io::Command;
 use openproxy_core::time::Instant;
-use openproxy_core::vrrp::heir_within;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinHandle};
 
@@ -60,8 +58,6 @@ pub(crate) struct Service {
     upgrades: Upgrades,
     /// The program that is to take the place of this one is being looked at.
     checking: Option<JoinHandle<Result<String, String>>>,
-    /// How long the guard waits for it before it hands over.
-    heir_within: Duration,
     stopping: Stopping,
 }
 
@@ -78,7 +74,6 @@ impl Service {
     ) -> Self {
         let shown = path.display().to_string();
         let fixed = Fixed::of(&loaded);
-        let heir_within = heir_within(&loaded.routers);
         Self {
             path,
             fixed,
@@ -93,7 +88,6 @@ impl Service {
             is_reloading: false,
             upgrades,
             checking: None,
-            heir_within,
             stopping: Stopping::Not,
         }
     }

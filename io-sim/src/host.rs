@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use openproxy_core::io::{
-    AddressChange, AddressRequest, Announcement, Arrival, CheckId, Command, Completion, HookId,
-    Inbox, InterfaceIndex, KernelEvent, MacAddress, Output, ResetConnections, SendAdvert,
+    AddressChange, AddressRequest, Announcement, Arrival, CheckId, Command, Completion, GuardNote,
+    HookId, Inbox, InterfaceIndex, KernelEvent, MacAddress, Output, ResetConnections, SendAdvert,
     SendError, SocketError, SocketId, Will,
 };
 use openproxy_core::time::{Duration, Instant};
@@ -305,6 +305,14 @@ impl Host {
     #[must_use]
     pub fn estate(&self) -> Vec<Inheritance> {
         self.will.estate()
+    }
+
+    /// What it leaves to the program that takes its place, having said last that it is alive.
+    #[must_use]
+    pub fn estate_to_heir(&self, now: Instant) -> Vec<Inheritance> {
+        let mut will = self.will.clone();
+        will.note(GuardNote::Alive(now));
+        will.estate()
     }
 
     /// Begins an effect.

@@ -1,10 +1,10 @@
 //! Waiting for the program that takes the place of another, as a guard does.
 
-use openproxy_core::vrrp::{Inheritance, heir_within};
+use openproxy_core::vrrp::{HEIR_WITHIN, Inheritance, heir_until};
 use openproxy_io_sim::clock::{Clock, SimTime};
 use openproxy_io_sim::host::Host;
 
-use crate::scenario::{Changes, Scenario};
+use crate::scenario::Scenario;
 
 /// Whom the guard of a machine waits for, while no process runs.
 #[derive(Clone, Debug)]
@@ -17,14 +17,10 @@ pub(crate) struct AwaitedHeir {
 
 impl AwaitedHeir {
     /// The wait begins, before the process that runs on the machine ends.
-    pub(crate) fn new(
-        scenario: &Scenario,
-        changes: &Changes,
-        (host, clock): (&Host, Clock),
-        now: SimTime,
-    ) -> Self {
-        let config = scenario.config(host.node, changes);
-        let until = clock.local(now) + heir_within(&[config]);
-        Self { until: scenario.timer(clock.global(until)), estate: host.estate() }
+    pub(crate) fn new(scenario: &Scenario, (host, clock): (&Host, Clock), now: SimTime) -> Self {
+        let local = clock.local(now);
+        let estate = host.estate_to_heir(local);
+        let until = heir_until(&estate, local + HEIR_WITHIN);
+        Self { until: scenario.timer(clock.global(until)), estate }
     }
 }

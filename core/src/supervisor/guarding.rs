@@ -187,6 +187,16 @@ impl Supervisor {
         }
     }
 
+    /// Has the guard told with the next turn, whatever it knows, that this process is alive, and
+    /// what it has missed: that turn is the last one before another program takes its place, and who
+    /// goes on reckons from there. The last advert was an interval ago, perhaps, and so was the last note.
+    pub fn stand_still(&mut self) {
+        if let Guarding::Guarded { alive_told_at, retell_at, .. } = &mut self.guarding {
+            *alive_told_at = Instant::ZERO;
+            *retell_at = retell_at.map(|_| Instant::ZERO);
+        }
+    }
+
     /// Tells the guard at the end of a turn, in which every advert that was due has been sent, that
     /// this process is alive.
     pub(super) fn tell_alive(&mut self, now: Instant) {

@@ -29,5 +29,6 @@ mod report;
 mod resets;
 mod shutdown;
 mod table;
+mod upgrade;
 mod uplinks;
 mod waiting;

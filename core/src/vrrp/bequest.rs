@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::RouterConfig;
 use crate::time::{Duration, Instant};
 
-/// Within these, a guard waits for a program that takes the place of its process.
-const HEIR_WITHIN_MIN: Duration = Duration::from_millis(100);
-const HEIR_WITHIN_MAX: Duration = Duration::from_secs(1);
+/// So long, at most, a guard waits for a program that takes the place of its process.
+pub const HEIR_WITHIN: Duration = Duration::from_secs(1);
+/// What a guard needs to begin, and to say priority 0, while its inheritance isn't void yet.
+const GUARD_BEGINS_WITHIN: Duration = Duration::from_millis(50);
 
 /// A virtual router that serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,15 +41,19 @@ impl Bequest {
     }
 }
 
-/// How long the guard waits for a program that takes the place of its process, which runs these: not
-/// so long that others become MASTER meanwhile.
+/// Until when the guard of a process that leaves this waits for a program that takes its place: not
+/// after `latest`, and not so long that it couldn't hand over any more, or that others become MASTER
+/// beside VIPs that nobody speaks for.
 #[must_use]
-pub fn heir_within(routers: &[RouterConfig]) -> Duration {
+pub fn heir_until(estate: &[Inheritance], latest: Instant) -> Instant {
     if mutated!(HeirNotAwaited) {
-        return Duration::ZERO;
+        return latest.before(HEIR_WITHIN);
     }
-    let shortest = routers.iter().map(|router| router.interval.duration()).min();
-    shortest.unwrap_or(HEIR_WITHIN_MAX).clamp(HEIR_WITHIN_MIN, HEIR_WITHIN_MAX)
+    let ends = estate.iter().map(|left| {
+        let interval = left.bequest.config.interval.duration();
+        left.until.before(interval.min(GUARD_BEGINS_WITHIN))
+    });
+    ends.fold(latest, Instant::min)
 }
 
 #[cfg(test)]
@@ -56,21 +61,34 @@ mod tests {
     use super::*;
     use crate::vrrp::{AdverInterval, Family, Priority, RouterKey, Version, Vrid};
 
-    fn router(centis: u16) -> RouterConfig {
+    fn left(centis: u16, alive_at: Instant) -> Inheritance {
         let vrid = Vrid::new(50).expect("in range");
         let key = RouterKey { interface: "eth0".into(), vrid, family: Family::V4 };
         let interval = AdverInterval::from_centis(centis).expect("in range");
         let priority = Priority::new(100).expect("in range");
-        RouterConfig::plain(key, Version::V3, priority, interval, [].into())
+        let config = RouterConfig::plain(key, Version::V3, priority, interval, [].into());
+        Bequest { config, weight: 0 }.inherited(alive_at)
     }
 
     #[test]
-    fn a_guard_waits_for_the_shortest_interval_within_bounds() {
-        let cases: [(&[u16], u64); 5] =
-            [(&[], 1_000), (&[100], 1_000), (&[400], 1_000), (&[300, 25], 250), (&[50, 1], 100)];
+    fn a_guard_waits_until_it_must_hand_over_itself() {
+        let alive_at = Instant::from_millis(5_000);
+        let cases: [(&[u16], u64); 7] = [
+            (&[], 1_000),
+            (&[100], 1_000),
+            (&[400], 1_000),
+            (&[300, 25], 450),
+            (&[10], 150),
+            (&[5], 50),
+            (&[50, 1], 10),
+        ];
         for (centis, millis) in cases {
-            let routers: Vec<_> = centis.iter().copied().map(router).collect();
-            assert_eq!(heir_within(&routers), Duration::from_millis(millis), "{centis:?}");
+            let estate: Vec<_> = centis.iter().map(|centis| left(*centis, alive_at)).collect();
+            let until = heir_until(&estate, alive_at + HEIR_WITHIN);
+            assert_eq!(until, alive_at + Duration::from_millis(millis), "{centis:?}");
+            // It still has time, and no more than it was asked for.
+            assert!(estate.iter().all(|left| until < left.until));
+            assert_eq!(heir_until(&estate, alive_at), alive_at);
         }
     }
 }

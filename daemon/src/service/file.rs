@@ -3,7 +3,6 @@
 use openproxy::config::{Diagnostic, Loaded, Severity};
 use openproxy::reload::{Decision, Read};
 use openproxy_core::io::Command;
-use openproxy_core::vrrp::heir_within;
 
 use super::Service;
 use crate::file;
@@ -82,7 +81,6 @@ impl Service {
         for key in self.fixed.changed_keys(&loaded) {
             tracing::warn!("general.{key} has changed: that is for the next start");
         }
-        self.heir_within = heir_within(&loaded.routers);
         // Before discovery, whose weights are for routers that are there.
         self.send(Command::Reload(std::mem::take(&mut loaded.routers)));
         self.outlets.apply(&loaded);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use openproxy_core::vrrp::StateName;
+use openproxy_core::vrrp::{HEIR_WITHIN, StateName};
 use tokio::sync::mpsc;
 
 use super::Service;
@@ -86,7 +86,7 @@ impl Service {
         if is_log_read {
             self.log.catch_up(WRITTEN_NOW).await;
         }
-        if !self.hold.announce_heir(self.heir_within) {
+        if !self.hold.announce_heir(HEIR_WITHIN) {
             return "the guard can't be told".to_owned();
         }
         let carried = Carried::of(&look, &self.outlets.sources.history);

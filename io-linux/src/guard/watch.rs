@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use openproxy_core::time::{Duration, Instant};
-use openproxy_core::vrrp::Inheritance;
+use openproxy_core::vrrp::{Inheritance, heir_until};
 
 use super::bequeath::Asker;
 use super::notes::Notes;
@@ -110,13 +110,14 @@ impl Watch {
             return Death::Orderly;
         }
         match self.notes.heir_until {
-            Some(until) => self.wait_for_heir(until),
+            Some(latest) => self.wait_for_heir(latest),
             None => Death::Sudden(self.notes.will.estate(), self.lock),
         }
     }
 
-    fn wait_for_heir(self, until: Instant) -> Death {
+    fn wait_for_heir(self, latest: Instant) -> Death {
         let estate = self.notes.will.estate();
+        let until = heir_until(&estate, latest);
         loop {
             while let Some(asker) = Asker::accept(&self.lock) {
                 if asker.bequeath(&estate, &self.lock) {

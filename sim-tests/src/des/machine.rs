@@ -53,7 +53,7 @@ impl Machine {
     /// Its process is gone, and its guard waits for another from `now` on.
     pub(super) fn await_heir(&mut self, scenario: &Scenario, now: SimTime) {
         let machine = (&self.host, self.clock);
-        self.heir = Some(AwaitedHeir::new(scenario, &self.changes, machine, now));
+        self.heir = Some(AwaitedHeir::new(scenario, machine, now));
         self.supervisor = None;
         self.host.kill_process();
     }

@@ -90,9 +90,12 @@ pub fn k11_awaited(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
     Ok(())
 }
 
-/// Written out once more: the judge must not share a mistake with the core.
+/// Written out once more: the judge must not share a mistake with the core. Where nothing is served, it
+/// may be longer.
 fn heir_within(config: &RouterConfig) -> Duration {
-    config.interval.duration().clamp(Duration::from_millis(100), Duration::from_secs(1))
+    let interval = config.interval.duration();
+    let begins_within = interval.min(Duration::from_millis(50));
+    (interval * 2 - begins_within).min(Duration::from_secs(1))
 }
 
 /// An exchange of programs that is over in time changes no state on any node, and moves no VIP.
@@ -130,7 +133,8 @@ fn is_in_time(facts: &Facts<'_>, id: NodeId, exchange: &Exchange) -> bool {
         return is_awaited && exchange.state == StateName::Backup;
     };
     let known_for = exchange.known_for();
-    let valid_for = facts.lease(id).map_or(known_for, |lease| known_for.min(lease));
-    let goes_on = exchange.until + facts.kernel_bound() + facts.drift(valid_for);
-    is_awaited && goes_on < sent_at + valid_for
+    let valid_until = exchange.at + known_for;
+    let leased_until = facts.lease(id).map_or(valid_until, |lease| sent_at + lease);
+    let goes_on = exchange.until + facts.kernel_bound() + facts.drift(known_for);
+    is_awaited && goes_on < valid_until.min(leased_until)
 }

@@ -126,7 +126,7 @@ impl Drawer {
     /// the guard waits, or longer.
     fn exchange(&mut self) -> u64 {
         const MILLI: u64 = 1_000_000;
-        let heir_within = self.interval.clamp(100 * MILLI, 1_000 * MILLI);
+        let heir_within = (self.interval * 2).clamp(20 * MILLI, 1_000 * MILLI);
         match self.roll(4) {
             0 | 1 => 20 * MILLI + self.roll(40 * MILLI),
             2 => self.roll(heir_within),

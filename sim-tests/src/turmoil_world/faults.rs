@@ -163,9 +163,8 @@ impl<O: Observer> TurmoilWorld<'_, O> {
         if !self.scenario.guarded || machine.host.borrow().runs_hook() {
             return;
         }
-        let changes = &self.changes[node.index()];
         let host = machine.host.borrow();
-        let heir = AwaitedHeir::new(self.scenario, changes, (&host, machine.clock()), self.now);
+        let heir = AwaitedHeir::new(self.scenario, (&host, machine.clock()), self.now);
         drop(host);
         station.heir.replace(Some(heir));
         machine.end_process();

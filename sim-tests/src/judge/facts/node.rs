@@ -38,11 +38,11 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// How long after its last advert what a MASTER leaves is valid at least: two intervals after it
-    /// last said that it was alive, which may be a quarter of one before that advert.
+    /// How long what a MASTER leaves is valid: two intervals after it last said that it was alive, as
+    /// it stood still for this.
     #[must_use]
     pub fn known_for(&self) -> Duration {
-        self.config.interval.duration() * 7 / 4
+        self.config.interval.duration() * 2
     }
 }
 

@@ -172,10 +172,9 @@ impl Judge<'_> {
         let stops_calmly = match &before.exchange {
             Some(exchange) => {
                 let by = at + self.facts.kernel_bound();
-                let knows = |sent_at| {
-                    by + self.facts.drift(exchange.known_for()) < sent_at + exchange.known_for()
-                };
-                exchange.edges == self.facts.edges && exchange.sent_at.is_some_and(knows)
+                let known_for = exchange.known_for();
+                let knows = by + self.facts.drift(known_for) < exchange.at + known_for;
+                exchange.edges == self.facts.edges && exchange.sent_at.is_some() && knows
             }
             None => self.is_calm_but_for(id),
         };
