@@ -33,6 +33,8 @@ use uplinks::Dump;
 
 /// Beyond the longest that hooks may take, how long a shutdown may take.
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(5);
+/// One that is asked to stop as it begins waits so long for its link, to hand over what it inherits.
+const ENTERED_WITHIN: Duration = Duration::from_secs(1);
 
 /// All virtual routers of a process.
 #[derive(Clone, Debug)]
@@ -261,7 +263,13 @@ impl Supervisor {
                 let ends = self.routers.iter().map(|r| r.end_max(self.successor_within(r)));
                 self.begin_shutdown(now, ends.max());
                 for position in 0..self.routers.len() {
-                    self.stop(now, position);
+                    if self.routers.get(position).is_some_and(|router| router.may_inherit(now)) {
+                        // What it may yet hand over it isn't to let go of.
+                        let by = now + ENTERED_WITHIN;
+                        self.with_router(now, position, |router, _| router.hurry_inheritance(by));
+                    } else {
+                        self.stop(now, position);
+                    }
                 }
             }
         }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
+use crate::signals;
+
 /// What is in use from the start, and room for a few hooks, checks and questions.
 const DESCRIPTORS_MIN: usize = 48;
 const THREADS_MIN: usize = 12;
@@ -50,6 +52,7 @@ pub(crate) fn runtime(blocking_name: &str, blocking_max: usize) -> io::Result<Ru
         .max_blocking_threads(blocking_max)
         .thread_keep_alive(Duration::MAX)
         .thread_name(blocking_name)
+        .on_thread_start(signals::leave_to_others)
         .build()?;
     // One is there from now on: a pool without a thread panics when it can't start any.
     drop(runtime.spawn_blocking(|| ()));

@@ -24,7 +24,7 @@ use crate::notify::Notifier;
 use crate::privileges;
 use crate::room;
 use crate::service::{self, Outlets, Service, Upgrades};
-use crate::signals::Signals;
+use crate::signals::{HeldBack, Signals};
 use crate::systemd::ServiceManager;
 use crate::upgrade::Launch;
 use crate::vrrp_thread::{self, VrrpThread};
@@ -60,13 +60,23 @@ pub(crate) fn run(path: &Path) -> Exit {
         complain(format_args!("openproxy: {reason}"));
         return Exit::NoPermission;
     }
-    if loaded.routers.is_empty() {
-        return serve(path, bytes, loaded, None, launch);
-    }
-    match linux::lock_or_inherit() {
-        Ok((lock, estate)) => serve(path, bytes, loaded, Some(Held { lock, estate }), launch),
-        Err(refusal) => refuse(refusal),
-    }
+    // With the lock comes what the guard had: nobody hands that over should a signal kill this process.
+    let held_back = match HeldBack::begin() {
+        Ok(held_back) => held_back,
+        Err(error) => {
+            complain(format_args!("openproxy: signals can't be held back: {error}"));
+            return Exit::System;
+        }
+    };
+    let held = if loaded.routers.is_empty() {
+        None
+    } else {
+        match linux::lock_or_inherit() {
+            Ok((lock, estate)) => Some(Held { lock, estate }),
+            Err(refusal) => return refuse(refusal),
+        }
+    };
+    serve(path, (bytes, loaded), held, launch, held_back)
 }
 
 /// Says why the lock can't be had; how to end then.
@@ -103,7 +113,13 @@ pub(crate) fn complain(reason: impl Display) {
     let _ = writeln!(io::stderr(), "{reason}");
 }
 
-fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch: Launch) -> Exit {
+fn serve(
+    path: &Path,
+    (bytes, loaded): (Vec<u8>, Loaded),
+    held: Option<Held>,
+    launch: Launch,
+    held_back: HeldBack,
+) -> Exit {
     let runtime = room::runtime("file", READS_MAX);
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -179,6 +195,8 @@ fn serve(path: &Path, bytes: Vec<u8>, loaded: Loaded, held: Option<Held>, launch
         let outlets = Outlets::open(sources, manager, notifier, &loaded);
         let service =
             Service::new(path.to_owned(), (bytes, loaded), to_vrrp, outlets, hold, upgrades, log);
+        // Every thread that this process has from its start leaves signals to this one.
+        drop(held_back);
         service.run(signals, vrrp, discovery).await
     });
     runtime.shutdown_timeout(END_DELAY_MAX);

@@ -144,7 +144,7 @@ impl Service {
                 checked = finished(&mut self.checking), if self.checking.is_some() => {
                     self.checking = None;
                     let checked = checked.unwrap_or_else(|error| Err(error.to_string()));
-                    self.upgrade(checked).await;
+                    self.upgrade(checked, signals).await;
                 }
                 read = finished(&mut self.reading), if self.reading.is_some() => {
                     self.reading = None;

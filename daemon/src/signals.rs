@@ -2,7 +2,7 @@
 
 use std::io;
 
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal as NixSignal};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a signal asks for.
@@ -16,7 +16,41 @@ pub(crate) enum Wish {
     Upgrade,
 }
 
-/// The signals of this process. From its creation on, they no longer kill it.
+/// Holds back, as long as it lives, what people ask for by signals: on the calling thread, and for ever
+/// on those that this one starts meanwhile. Whoever executes another program then leaves it to that.
+#[derive(Debug)]
+pub(crate) struct HeldBack(());
+
+impl HeldBack {
+    /// Begins. What the program before this one has blocked besides isn't any more.
+    pub(crate) fn begin() -> io::Result<Self> {
+        wishes().thread_set_mask()?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        // What could be blocked can be unblocked.
+        let _ = SigSet::empty().thread_set_mask();
+    }
+}
+
+/// Has the calling thread leave signals to the one that listens: what another takes is lost to the
+/// program that is executed next.
+pub(crate) fn leave_to_others() {
+    // One that can't is no worse than before.
+    let _ = wishes().thread_block();
+}
+
+fn wishes() -> SigSet {
+    [NixSignal::SIGHUP, NixSignal::SIGTERM, NixSignal::SIGINT, NixSignal::SIGUSR2]
+        .into_iter()
+        .collect()
+}
+
+/// The signals of this process. From its creation on, they no longer kill it; they are heard unless
+/// they are [held back](HeldBack).
 #[derive(Debug)]
 pub(crate) struct Signals {
     hangup: Signal,
@@ -28,15 +62,22 @@ pub(crate) struct Signals {
 impl Signals {
     /// Begins to listen; needs a runtime.
     pub(crate) fn listen() -> io::Result<Self> {
-        let signals = Self {
+        Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             upgrade: signal(SignalKind::user_defined2())?,
-        };
-        // A program that has executed this one has blocked them until somebody listens.
-        SigSet::empty().thread_set_mask()?;
-        Ok(signals)
+        })
+    }
+
+    /// What has come already, and nobody has asked about yet.
+    pub(crate) async fn waiting(&mut self) -> Option<Wish> {
+        tokio::select! {
+            biased;
+            wish = self.next() => Some(wish),
+            // The runtime looks at what has come before it goes on here.
+            () = tokio::task::yield_now() => None,
+        }
     }
 
     /// The next wish; safe to drop.

@@ -93,13 +93,14 @@ impl Supervisor {
         bequeathed.collect()
     }
 
-    /// A guard hands over each router that has entered upon its inheritance, and stops the others.
+    /// A guard, and whoever is asked to stop as it begins, hands over each router that has entered upon
+    /// its inheritance, and stops the others.
     pub(super) fn hand_over_inheritance(&mut self, now: Instant) {
-        if !self.is_guard() {
+        if !self.is_guard() && self.shutdown_by.is_none() {
             return;
         }
         self.cut_handover(now);
-        if !self.has_cleaned() {
+        if self.is_guard() && !self.has_cleaned() {
             return;
         }
         for position in 0..self.routers.len() {

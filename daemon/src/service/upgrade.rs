@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::Service;
 use crate::carried::Carried;
 use crate::linux::ProcessHandle;
+use crate::signals::{HeldBack, Signals, Wish};
 use crate::upgrade::{Launch, Pause, PauseWish};
 
 /// How long changes of state may take to be told before an upgrade, and while everything stands
@@ -51,21 +52,24 @@ impl Service {
     }
 
     /// Executes the program that is there now in place of this one. If it can't, what runs goes on.
-    pub(super) async fn upgrade(&mut self, checked: Result<String, String>) {
+    pub(super) async fn upgrade(&mut self, checked: Result<String, String>, signals: &mut Signals) {
         if self.is_stopping() {
             return;
         }
         let refused = match checked {
             Ok(version) => {
                 tracing::info!("{version} takes the place of this process");
-                self.execute().await
+                self.execute(signals).await
             }
             Err(reason) => reason,
         };
+        if self.is_stopping() {
+            return;
+        }
         tracing::error!("no upgrade: {refused}; what runs goes on");
     }
 
-    async fn execute(&mut self) -> String {
+    async fn execute(&mut self, signals: &mut Signals) -> String {
         let Ok(look) = self.outlets.sources.routers.look_anew().await else {
             return ROUTERS_ENDED.to_owned();
         };
@@ -85,6 +89,20 @@ impl Service {
         }
         if is_log_read {
             self.log.catch_up(WRITTEN_NOW).await;
+        }
+        let Ok(_held_back) = HeldBack::begin() else {
+            return "signals can't be held back".to_owned();
+        };
+        // What comes from here on is the next program's to hear; what came before is this one's.
+        while let Some(wish) = signals.waiting().await {
+            match wish {
+                Wish::Stop => {
+                    self.stop();
+                    return "it is to stop".to_owned();
+                }
+                // The next program reads the file, and is the one that is there.
+                Wish::Reload | Wish::Upgrade => {}
+            }
         }
         if !self.hold.announce_heir(HEIR_WITHIN) {
             return "the guard can't be told".to_owned();

@@ -1,14 +1,20 @@
 //! The guard, on real Linux: what it does besides handing over, which the takeovers show.
 
 use std::fs::{self, Permissions};
+use std::io::{IoSlice, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::Pid;
 
 use crate::net::{INTERFACE, Lan, Sample, Watch, now, poll};
 use crate::nodes::{End, Node, Router};
+use crate::service_manager::Frozen;
 use crate::{BETTER, FAST, SECOND, SLACK, V4, WORSE};
 
 const ROUTER: Router = Router { version: 3, unicast: false, interval: FAST, vip: V4 };
@@ -160,4 +166,110 @@ fn a_new_program_that_cannot_be_executed_leaves_the_daemon_as_it_was_and_logging
     assert_eq!(node.count("MASTER -> "), 0, "{}", node.log());
     node.end(End::Stop);
     assert_eq!(node.wait_until_gone().and_then(|status| status.code()), Some(0), "{}", node.log());
+}
+
+const TELLS_ITS_MASK: &str =
+    "handover = \"planned\"\npre_demote_script = \"/bin/grep SigBlk /proc/self/status\"\n";
+
+/// It has handed over as in any planned stop, and was neither killed nor has it gone on.
+fn assert_stopped_well(node: &mut Node) {
+    let status = node.wait_until_gone();
+    assert_eq!(status.and_then(|status| status.code()), Some(0), "{status:?}\n{}", node.log());
+    assert_eq!(node.count("MASTER -> LEAVING"), 1, "{}", node.log());
+    // What a hook runs can be ended.
+    assert_eq!(node.count("SigBlk:\\t0000000000000000"), 1, "{}", node.log());
+}
+
+#[test]
+#[ignore = "needs namespaces; .ci/run runs it"]
+fn one_that_is_told_to_stop_during_an_upgrade_hands_over() {
+    let moments: [Option<&str>; 3] = [
+        None,
+        // It stands still, or the next program is about to begin.
+        Some("takes the place of this process"),
+        Some("INITIALIZE -> MASTER: the process before this one was MASTER"),
+    ];
+    for moment in moments {
+        let lan = Lan::new();
+        let mut better = master(&lan, ["", TELLS_ITS_MASK]);
+        let worse = Node::openproxy(&lan.theirs, &ROUTER, WORSE);
+        worse.wait_until_backup();
+        let watch = watch(&lan);
+        let begun = now();
+        better.signal(Signal::SIGUSR2);
+        if let Some(line) = moment {
+            better.wait_for(line, 1);
+        }
+        better.signal(Signal::SIGTERM);
+        assert_stopped_well(&mut better);
+        worse.wait_for("BACKUP -> MASTER", 1);
+        let nobody = |sample: &Sample| !sample.ours && !sample.theirs;
+        let gone = watch.since(begun).into_iter().find(nobody);
+        assert!(gone.is_none(), "{moment:?}: {gone:?}\n{}\n{}", better.log(), worse.log());
+    }
+}
+
+#[test]
+#[ignore = "needs namespaces and a freezer; .ci/run runs it"]
+fn what_comes_while_a_daemon_makes_room_for_another_program_is_not_lost() {
+    let lan = Lan::new();
+    let slow = Router { interval: SECOND, ..ROUTER };
+    let mut node = Node::openproxy_with(&lan.ours, &slow, BETTER, ["", TELLS_ITS_MASK]);
+    node.wait_for("is on the interface", 1);
+    // It can't stand still while its thread does.
+    let frozen = Frozen::thread(node.id(), "vrrp");
+    node.signal(Signal::SIGUSR2);
+    node.wait_for("takes the place of this process", 1);
+    node.signal(Signal::SIGTERM);
+    // Nothing of it is left to the kernel: it is the process's.
+    let is_taken = || node.status().contains("ShdPnd:\t0000000000000000").then_some(());
+    assert!(poll(SLACK, is_taken).is_some(), "{}", node.status());
+    drop(frozen);
+    assert_stopped_well(&mut node);
+    assert_eq!(node.count("the process before this one"), 0, "{}", node.log());
+}
+
+#[test]
+#[ignore = "needs namespaces; .ci/run runs it"]
+fn one_that_has_just_got_the_lock_is_not_killed() {
+    let lan = Lan::new();
+    let name = SocketAddr::from_abstract_name("openproxy-vips").expect("short");
+    let lock = lan.ours.run(|| UnixListener::bind_addr(&name)).expect("the lock");
+    let mut heir = Node::openproxy_with(&lan.ours, &ROUTER, BETTER, ["", ""]);
+    // A guard that gives its lock away, and takes its time for the rest.
+    let (mut asker, _) = lock.accept().expect("it asks");
+    let (fds, granted) = ([lock.as_raw_fd()], [IoSlice::new(b"+")]);
+    let rights = [ControlMessage::ScmRights(&fds)];
+    sendmsg::<()>(asker.as_raw_fd(), &granted, &rights, MsgFlags::empty(), None).expect("sent");
+    let has_lock = || {
+        let files = fs::read_dir(format!("/proc/{}/fd", heir.id())).ok()?;
+        let inode = fs::read_link(format!("/proc/self/fd/{}", lock.as_raw_fd())).ok()?;
+        let mut files = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+        files.any(|file| file == inode).then_some(())
+    };
+    assert!(poll(SLACK, has_lock).is_some(), "{}", heir.log());
+    heir.signal(Signal::SIGTERM);
+    // One that has been killed hears no more.
+    let _ = asker.write_all(br#"{"guard":1,"is_lent":false,"estate":[]}"#);
+    drop((asker, lock));
+    let status = heir.wait_until_gone();
+    assert_eq!(status.and_then(|status| status.code()), Some(0), "{status:?}\n{}", heir.log());
+    assert_eq!(heir.count("stopping; once more"), 1, "{}", heir.log());
+}
+
+#[test]
+#[ignore = "needs namespaces; .ci/run runs it"]
+fn one_that_is_told_to_stop_as_it_goes_on_for_a_dead_one_hands_over() {
+    let lan = Lan::new();
+    // A guard waits longer then for somebody who follows.
+    let slow = Router { interval: SECOND, ..ROUTER };
+    let dead = Node::openproxy_with(&lan.ours, &slow, BETTER, ["", ""]);
+    dead.wait_for("is on the interface", 1);
+    dead.end(End::Death);
+    dead.wait_for("MASTER -> LEAVING", 1);
+    let mut heir = Node::openproxy_with(&lan.ours, &slow, BETTER, ["", TELLS_ITS_MASK]);
+    // From here on, it alone knows of the VIP.
+    dead.wait_for("another daemon goes on", 1);
+    heir.signal(Signal::SIGTERM);
+    assert_stopped_well(&mut heir);
 }

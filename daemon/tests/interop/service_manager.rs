@@ -75,7 +75,7 @@ fn nobody_says_that_all_is_alive_while_the_thread_of_the_routers_hangs() {
 }
 
 /// One thread of a process that stands still, until this is gone.
-struct Frozen {
+pub(crate) struct Frozen {
     /// Where it is now, and what was made for it.
     group: PathBuf,
     /// Made around it, where only a process as a whole can be elsewhere.
@@ -88,7 +88,7 @@ const V1: &str = "/sys/fs/cgroup/freezer";
 const V2: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 
 impl Frozen {
-    fn thread(process: u32, name: &str) -> Self {
+    pub(crate) fn thread(process: u32, name: &str) -> Self {
         let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
         let mut tasks = tasks.map(|task| task.expect("an entry").path());
         let is_it = |task: &PathBuf| {

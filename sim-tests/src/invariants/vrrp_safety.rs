@@ -151,6 +151,7 @@ fn v4_second_zero(facts: &Facts<'_>, id: NodeId, at: SimTime) -> Verdict {
 }
 
 /// A MASTER that is asked to end says one priority 0, two if nobody answers the first; a BACKUP none.
+/// So does one that inherits only then what it hands over.
 ///
 /// # Errors
 /// If it says more or fewer.

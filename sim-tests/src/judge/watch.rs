@@ -154,6 +154,10 @@ impl Judge<'_> {
         if *reason == Reason::Inherited {
             // What the process before this one has left is its own now.
             node.leftover = 0;
+            if node.asked_at.is_some() && !node.is_guard {
+                // It was asked to end before, and hands over what it has just entered upon.
+                node.owes_zero = (node.ailments == 0).then_some(true);
+            }
         }
         (node.state, node.state_since) = (to, at);
         (node.sent, node.provoked, node.farewells, node.in_part) = (0, 0, 0, false);

@@ -1,11 +1,11 @@
 //! Another program in place of this one: what is told before, and what it begins with.
 
 use super::node::*;
-use crate::io::{Completion, GuardNote, Output, SendError, Will};
+use crate::io::{Address, Command, Completion, GuardNote, Output, SendError, Will};
 use crate::supervisor::Supervisor;
 use crate::time::{Duration, Instant};
-use crate::vrrp::StateName::Master;
-use crate::vrrp::{HEIR_WITHIN, Inheritance, RouterConfig, heir_until};
+use crate::vrrp::StateName::{Leaving, Master};
+use crate::vrrp::{Bequest, HEIR_WITHIN, Inheritance, RouterConfig, heir_until};
 
 fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -97,4 +97,58 @@ fn one_that_cannot_send_leaves_nothing_by_standing_still() {
     node.supervisor.stand_still();
     node.turns();
     assert_eq!(estate(&node), []);
+}
+
+/// A process that has been asked to stop before its first turn, and that inherits a VIP of which it
+/// knows nothing yet.
+fn stopped_heir(config: RouterConfig, running: bool, until: Duration) -> Node {
+    let now = Instant::from_millis(1_000_000);
+    let bequest = Bequest { config: config.clone(), weight: 0 };
+    let supervisor =
+        Supervisor::new(vec![config]).inheriting(&[Inheritance { bequest, until: now + until }]);
+    let left = Address { ours: true, secondary: true, valid_secs: Some(2), ..address(VIP, 24) };
+    let mut node = Node::of(supervisor, vec![link(running)], vec![address(OWN, 24), left]);
+    node.command(Command::Shutdown);
+    node
+}
+
+#[test]
+fn an_heir_that_is_asked_to_stop_as_it_begins_hands_over_what_it_inherits() {
+    let mut demoted = config(100);
+    demoted.hooks.pre_demote = Some(["down".to_owned()].into());
+    let mut node = stopped_heir(demoted, true, ms(2_000));
+    assert_eq!(node.state(), Leaving);
+    assert!(node.words_since(0).contains(&"advert 0".to_owned()));
+    node.run(ms(600));
+    node.hear(&advert(LOW, 50));
+    assert!(node.vip().is_some(), "nobody has announced it");
+    node.hear_claim(VIP, crate::io::MacAddress([2, 0, 0, 0, 0, 9]));
+    assert!(node.vip().is_none() && !node.supervisor.is_finished());
+    let id = node.hooks[0].id;
+    node.end_hook(id, Ok(()));
+    assert!(node.supervisor.is_finished());
+}
+
+#[test]
+fn it_lets_go_when_it_is_asked_twice_or_finds_no_link_in_time() {
+    let mut node = stopped_heir(config(100), false, ms(80_000));
+    node.run(ms(999));
+    assert!(node.vip().is_some());
+    node.run(ms(2));
+    assert!(node.vip().is_none() && node.supervisor.is_finished());
+    let mut node = stopped_heir(config(100), false, ms(500));
+    node.run(ms(501));
+    assert!(node.vip().is_none() && node.supervisor.is_finished());
+    for running in [true, false] {
+        let mut node = stopped_heir(config(100), running, ms(2_000));
+        node.command(Command::Shutdown);
+        assert!(node.vip().is_none() && node.supervisor.is_finished());
+    }
+}
+
+#[test]
+fn one_whose_inheritance_is_void_hands_over_nothing() {
+    let node = stopped_heir(config(100), true, ms(0));
+    assert_eq!(node.words_since(0), ["remove"]);
+    assert!(node.supervisor.is_finished());
 }

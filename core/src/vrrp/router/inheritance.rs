@@ -54,6 +54,11 @@ impl VirtualRouter {
         self.inherits_until.is_some_and(|until| now < until || mutated!(OldBequestBelieved))
     }
 
+    /// What it inherits is void by then, at the latest.
+    pub(crate) fn hurry_inheritance(&mut self, by: Instant) {
+        self.inherits_until = self.inherits_until.map(|until| until.min(by));
+    }
+
     /// Enters MASTER where the process before this one was; whether it did.
     pub(super) fn enter_upon_inheritance(&mut self, ctx: &mut Context<'_>) -> bool {
         self.forgo_void_inheritance(ctx);
