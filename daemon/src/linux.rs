@@ -201,6 +201,9 @@ pub(crate) fn may_schedule(priority: u8) -> bool {
 /// Runs the virtual routers on this thread until they are released.
 pub(crate) fn run_vrrp(thread: VrrpThread) -> Result<(), String> {
     let realtime = thread.realtime.and_then(schedule);
+    if realtime.is_none() {
+        realtime::shorten_slices();
+    }
     let VrrpThread { routers, estate, duties, commands, processes, guard, .. } = thread;
     let (mut pauses, mut looks, transitions) = (thread.pauses, thread.looks, thread.transitions);
     // No tokio timers: those of the platform are finer.
