@@ -5,6 +5,7 @@ mod lateness;
 use openproxy_core::event::Event;
 use openproxy_core::io::{Output, Platform};
 use openproxy_core::supervisor::Supervisor;
+use openproxy_core::time::Instant;
 
 pub use lateness::{BUCKETS, Lateness};
 
@@ -19,20 +20,22 @@ pub async fn run<P: Platform>(
     mut report: impl FnMut(Event),
 ) {
     while !supervisor.is_finished() {
-        platform.wait(supervisor.poll_timeout()).await;
-        turn(supervisor, platform, lateness, &mut report);
+        let due = supervisor.poll_timeout();
+        platform.wait(due).await;
+        turn(supervisor, platform, due, lateness, &mut report);
     }
 }
 
-/// Takes one turn, and does what it asks for.
+/// Takes one turn after a wait until `due`, and does what it asks for.
 pub fn turn<P: Platform>(
     supervisor: &mut Supervisor,
     platform: &mut P,
+    due: Instant,
     lateness: &mut Lateness,
     mut report: impl FnMut(Event),
 ) {
     let now = platform.now();
-    lateness.note(supervisor.poll_timeout(), now);
+    lateness.note(due, now);
     supervisor.turn(now, platform);
     while let Some(output) = supervisor.poll_output() {
         // Everything but an event is the platform's to do.

@@ -231,7 +231,8 @@ pub(crate) fn run_vrrp(thread: VrrpThread) -> Result<(), String> {
                 Some(wish) = pauses.recv() => {
                     // What is due goes out, and the guard reckons from here.
                     supervisor.stand_still();
-                    driver::turn(&mut supervisor, &mut platform, &mut lateness, &mut report);
+                    let due = supervisor.poll_timeout();
+                    driver::turn(&mut supervisor, &mut platform, due, &mut lateness, &mut report);
                     wish.grant().await;
                 }
                 Some(answer) = looks.recv() => {
