@@ -16,8 +16,22 @@ use tokio::io::unix::AsyncFd;
 
 /// `AF_PACKET`, in the type that an address has it in.
 const AF_PACKET: libc::sa_family_t = 17;
-/// `SCHED_FLAG_KEEP_POLICY`, in the type that it is used in.
+/// `SCHED_FLAG_RESET_ON_FORK` and `SCHED_FLAG_KEEP_POLICY`, in the type that they are used in.
+const RESET_ON_FORK: u64 = 0x01;
 const KEEP_POLICY: u64 = 0x08;
+/// How a thread is scheduled for which nobody asks for anything, in what a kernel of any age knows
+/// (`SCHED_ATTR_SIZE_VER0`).
+const AS_THE_KERNEL_LIKES: libc::sched_attr = libc::sched_attr {
+    size: 48,
+    sched_policy: 0,
+    sched_flags: 0,
+    sched_nice: 0,
+    sched_priority: 0,
+    sched_runtime: 0,
+    sched_deadline: 0,
+    sched_period: 0,
+};
+const _: () = assert!(libc::SCHED_OTHER == 0);
 /// The length of a `sockaddr_ll` (packet(7)).
 const LEN: libc::socklen_t = 20;
 const _: () = assert!(size_of::<libc::sockaddr_ll>() == LEN as usize);
@@ -75,33 +89,33 @@ pub(crate) fn read_now<T: OwnsDescriptor, R>(
 }
 
 /// Runs the calling thread under `SCHED_FIFO`; what it starts isn't.
-pub(crate) fn schedule_fifo(priority: libc::c_int) -> io::Result<()> {
-    let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
-    // The kernel's `sched_param` is one number. The call isn't libc's: musl's always fails.
-    // SAFETY: the kernel reads that number during the call, and writes nothing.
-    let done =
-        unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const priority) };
-    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+pub(crate) fn schedule_fifo(priority: u32) -> io::Result<()> {
+    schedule(&libc::sched_attr {
+        sched_policy: libc::SCHED_FIFO.cast_unsigned(),
+        sched_flags: RESET_ON_FORK,
+        sched_priority: priority,
+        ..AS_THE_KERNEL_LIKES
+    })
 }
 
 /// Has the calling thread get on sooner when others want its processor too, in slices so short; it gets
 /// no more of it than they do. Kernels before 6.12 take no notice.
 pub(crate) fn schedule_in_slices_of(nanos: u64) -> io::Result<()> {
-    let attributes = libc::sched_attr {
-        // What a kernel of any age knows (`SCHED_ATTR_SIZE_VER0`).
-        size: 48,
-        sched_policy: libc::SCHED_OTHER.cast_unsigned(),
-        // Where somebody has chosen another, that stays, or refuses this.
+    schedule(&libc::sched_attr {
+        // Where somebody has chosen another policy, that stays, or refuses this.
         sched_flags: KEEP_POLICY,
         // As it is: to ask for a slice is to say all.
         sched_nice: nice()?,
-        sched_priority: 0,
         sched_runtime: nanos,
-        sched_deadline: 0,
-        sched_period: 0,
-    };
+        ..AS_THE_KERNEL_LIKES
+    })
+}
+
+fn schedule(attributes: &libc::sched_attr) -> io::Result<()> {
+    let attributes: *const libc::sched_attr = attributes;
+    // The calls of libc's would do for less: musl's always fail.
     // SAFETY: the kernel reads `size` bytes during the call, which the structure has, and writes none.
-    let done = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attributes, 0) };
+    let done = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, attributes, 0) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
